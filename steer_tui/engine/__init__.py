@@ -1,0 +1,1 @@
+"""Computes: models, hooks, steering, decoding. Never imports textual, rich or the session."""

@@ -1,0 +1,217 @@
+"""Plain values that cross threads and become JSON; no tensor, no torch import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Finish = Literal["stop", "length", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What a person needs to know of a loaded model."""
+
+    ref: str
+    """What the user asked for: `demo`, a folder, a file or a hub id."""
+    id: str
+    """The model's own name, from its config or folder."""
+    type: str
+    """`config.model_type`, such as `llama`."""
+    layers: int
+    width: int
+    """Width of the residual stream."""
+    parameters: int
+    device: str
+    dtype: str
+    fingerprint: str
+    """Hex digest of the config and of a sample of the weights; two copies of the same weights agree."""
+    context: int
+    """Longest sequence in tokens; 0 where the config names none."""
+    has_chat_template: bool
+
+    def to_json(self) -> dict[str, object]:
+        """Return the `model` object of the contract's JSON."""
+        keys = ("ref", "id", "type", "layers", "width", "parameters", "device", "dtype", "fingerprint")
+        return {key: getattr(self, key) for key in keys}
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen; temperature 0 is greedy, top_k 0 and top_p 1 switch those filters off."""
+
+    temperature: float = 0.7
+    top_p: float = 1.0
+    top_k: int = 0
+    seed: int = 0
+    max_tokens: int = 64
+
+    def to_json(self) -> dict[str, float | int]:
+        """Return the `sampling` object of the contract's JSON."""
+        return {
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "top_k": self.top_k,
+            "seed": self.seed,
+            "max_tokens": self.max_tokens,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Block outputs of one row at its newest token; every tuple has one entry per layer of `layers`."""
+
+    layers: tuple[int, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    norm: tuple[float, ...]
+    places: dict[str, tuple[float, ...]]
+    """Concept name -> place on its concept scale (0 negative mean, 1 positive mean); NaN where the vector has no such layer."""
+    added: tuple[float, ...]
+    """||what steering added|| / ||residual before it||; 0 where nothing was added."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One generated token of one row."""
+
+    id: int
+    text: str
+    """Text that became complete with this token: cleaned, never half a character, possibly empty."""
+    logprob: float
+    """Under the distribution it was drawn from before temperature and filters, in nats."""
+    steered: bool
+    """Whether the recipe acted on the step that produced it."""
+    stats: Stats | None
+    """Activations of the step that produced it; None where statistics were not asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step of a run brought; a branch that has ended brings None."""
+
+    index: int
+    """0 for the first generated token."""
+    steered: Token | None
+    baseline: Token | None
+    change: str | None = None
+    """The recipe that came into force with this very step, None where it stayed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A live change: from generated token `step` on, `recipe` is in force."""
+
+    step: int
+    recipe: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One finished branch."""
+
+    text: str
+    ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    finish: Finish
+
+    def to_json(self) -> dict[str, object]:
+        """Return the `steered` or `baseline` object of the contract's JSON."""
+        return {"text": self.text, "ids": list(self.ids), "logprobs": list(self.logprobs), "finish": self.finish}
+
+
+@dataclass(frozen=True, slots=True)
+class LayerActivation:
+    """Mean over the generated tokens of one layer's statistics."""
+
+    layer: int
+    mean: float
+    std: float
+    norm: float
+
+    def to_json(self) -> dict[str, float | int]:
+        """Return one entry of `activations`."""
+        return {"layer": self.layer, "mean": self.mean, "std": self.std, "norm": self.norm}
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """The contract's measures, all read by the unsteered model; None where there is no such text."""
+
+    concepts: dict[str, tuple[float | None, float | None]]
+    """Concept -> (steered, baseline) place on the concept scale."""
+    perplexity: tuple[float | None, float | None]
+    """(steered, baseline)."""
+    kl_mean: float | None
+    kl_p95: float | None
+    distinct_2: tuple[float | None, float | None]
+
+    def to_json(self) -> dict[str, object]:
+        """Return the `measures` object of the contract's JSON."""
+
+        def pair(values: tuple[float | None, float | None]) -> dict[str, float | None]:
+            return {"steered": values[0], "baseline": values[1]}
+
+        return {
+            "concepts": {name: pair(values) for name, values in self.concepts.items()},
+            "perplexity": pair(self.perplexity),
+            "kl_mean": self.kl_mean,
+            "kl_p95": self.kl_p95,
+            "distinct_2": pair(self.distinct_2),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One generation: all that is needed to run it again."""
+
+    prompt: str
+    recipe: str
+    """A line as in the contract's section 3; empty steers nothing."""
+    sampling: Sampling = Sampling()
+    baseline: bool = True
+    raw: bool = False
+    """True bypasses the chat template."""
+    changes: tuple[Change, ...] = ()
+    """Live changes to replay."""
+    statistics: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A finished or cancelled generation."""
+
+    model: ModelInfo
+    request: Request
+    """As asked, `changes` completed by those that came while it ran."""
+    prompt_ids: tuple[int, ...]
+    steered: Text
+    baseline: Text | None
+    activations: tuple[tuple[LayerActivation, ...], tuple[LayerActivation, ...] | None]
+    """(steered, baseline); the steered entry is empty where statistics were not asked for."""
+    measures: Measures | None
+    tokens_per_second: float
+    """Generated tokens of one branch per second of decoding, prefill excluded."""
+    seconds: float
+
+    def to_json(self) -> dict[str, object]:
+        """Return the object that `generate --json` prints."""
+        steered, baseline = self.activations
+        return {
+            "version": 1,
+            "model": self.model.to_json(),
+            "prompt": self.request.prompt,
+            "prompt_ids": list(self.prompt_ids),
+            "recipe": self.request.recipe,
+            "sampling": self.request.sampling.to_json(),
+            "steered": self.steered.to_json(),
+            "baseline": self.baseline.to_json() if self.baseline else None,
+            "activations": {
+                "steered": [entry.to_json() for entry in steered],
+                "baseline": None if baseline is None else [entry.to_json() for entry in baseline],
+            },
+            "measures": self.measures.to_json() if self.measures else None,
+            "changes": [{"step": change.step, "recipe": change.recipe} for change in self.request.changes],
+            "tokens_per_second": self.tokens_per_second,
+            "seconds": self.seconds,
+        }

@@ -1,0 +1,1 @@
+"""Keeps: vectors, concepts and formats on disk."""

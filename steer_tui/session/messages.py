@@ -1,0 +1,174 @@
+"""What crosses between the screen and the engine thread: commands down, events up. Frozen plain values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from steer_tui.engine.types import ModelInfo, Request, RunResult, Step
+
+# Commands, from the screen to the engine thread.
+
+
+@dataclass(frozen=True, slots=True)
+class LoadModel:
+    """Load a model; the one in use stays usable until the new one is ready."""
+
+    ref: str
+    device: str = "auto"
+    dtype: str = "auto"
+    device_map: str | None = None
+    offline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Generate:
+    """Stream a generation."""
+
+    run_id: int
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractConcepts:
+    """Make vectors of the named concepts for the loaded model, in one batched pass; empty means all that lack one."""
+
+    names: tuple[str, ...] = ()
+
+
+Command = LoadModel | Generate | ExtractConcepts
+
+# Events, from the engine thread to the screen.
+
+
+@dataclass(frozen=True, slots=True)
+class EngineReady:
+    """torch is imported; commands are being read."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadProgress:
+    """Loading goes on; `fraction` is None while it cannot be told."""
+
+    ref: str
+    fraction: float | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class VectorSummary:
+    """A concept as the Concepts pane needs it: one that has a vector for the loaded model, or one that could get one."""
+
+    name: str
+    group: str
+    description: str
+    has_vector: bool
+    best_layers: tuple[int, ...]
+    default_recipe: str
+    """A term that is known to work, such as `happy:2@3-4`; the bare name where none was measured."""
+    bundled: bool
+    problem: str | None = None
+    """Why it cannot be used, None where it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLoaded:
+    """A model is ready, with the concepts that can steer it."""
+
+    info: ModelInfo
+    vectors: tuple[VectorSummary, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VectorsChanged:
+    """The list of concepts for the loaded model is now this."""
+
+    vectors: tuple[VectorSummary, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFailed:
+    """Loading ended without a model; the model there was is still in use."""
+
+    ref: str
+    message: str
+    hint: str | None
+    cancelled: bool = False
+    smaller: str | None = None
+    """A smaller model to offer after running out of memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """The first step of a run is about to be computed."""
+
+    run_id: int
+    request: Request
+    prompt_text: str
+    """The prompt as it is continued, cleaned."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSteps:
+    """Steps since the last drain, oldest first: the outbox coalesces them into one event."""
+
+    run_id: int
+    steps: tuple[Step, ...]
+    tokens_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """The run ended by itself or was stopped; `result.steered.finish` says which."""
+
+    run_id: int
+    result: RunResult
+
+
+@dataclass(frozen=True, slots=True)
+class RunFailed:
+    """The run ended by an error; the model is clean and usable."""
+
+    run_id: int
+    message: str
+    hint: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractProgress:
+    """Texts read so far of all texts of an extraction."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractFinished:
+    """An extraction ended; VectorsChanged came before it. `message` is None where all went well."""
+
+    names: tuple[str, ...]
+    message: str | None = None
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeRefused:
+    """A live change could not be applied; the recipe in force stays."""
+
+    message: str
+    hint: str | None
+
+
+Event = (
+    EngineReady
+    | LoadProgress
+    | ModelLoaded
+    | VectorsChanged
+    | LoadFailed
+    | RunStarted
+    | RunSteps
+    | RunFinished
+    | RunFailed
+    | ExtractProgress
+    | ExtractFinished
+    | RecipeRefused
+)
