@@ -1,0 +1,118 @@
+"""Arguments to calls, and whatever happens to an exit status.
+
+Promises: 0 done, 1 failed while running, 2 bad input or usage, 130 interrupted; one `error:` line and at most one `hint:` line on
+stderr, cleaned of control characters; no traceback without `--debug`. Imports neither torch nor textual by itself.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from steer_tui.commands.arguments import build_parser, read_options
+from steer_tui.errors import Cancelled, SteerError
+from steer_tui.options import Options
+
+INTERRUPTED = 130
+REMOTE_FPS = "15"
+"""Frames a second over SSH, where every redraw is bytes on the wire."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit status; None reads the process's own arguments."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    _survive_any_text()
+    try:
+        return _dispatch(arguments)
+    except (KeyboardInterrupt, Cancelled):
+        return _interrupted()
+    except SteerError as error:
+        return _report(error, error.message, error.hint, error.exit_status, debug)
+    except BrokenPipeError:
+        return _stdout_closed()
+    except MemoryError as error:
+        return _report(error, "out of memory", "a smaller model or --dtype bfloat16 needs less", 1, debug)
+    except Exception as error:  # the last line of defence: a traceback is for --debug only
+        return _report(error, f"{type(error).__name__}: {error}", "--debug shows where it happened", 1, debug)
+
+
+def _dispatch(arguments: list[str]) -> int:
+    try:
+        namespace = build_parser().parse_args(arguments)
+    except SystemExit as leaving:  # --help and --version print and leave
+        sys.stdout.flush()
+        return leaving.code if isinstance(leaving.code, int) else 0
+    options = read_options(namespace)
+    _tell_libraries(options)
+    if namespace.command is None:
+        return _open_workbench(options)
+    status: int = import_module(f"steer_tui.commands.{namespace.command}").run(options, namespace)
+    sys.stdout.flush()
+    return status
+
+
+def _open_workbench(options: Options) -> int:
+    from steer_tui.errors import UsageError
+
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError("the workbench needs a terminal", hint="`steer-tui generate --help` works without one")
+    if os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_TTY"):
+        os.environ.setdefault("TEXTUAL_FPS", REMOTE_FPS)  # textual reads it when it is imported
+    from steer_tui.tui.app import run_app
+
+    return run_app(options)
+
+
+def _tell_libraries(options: Options) -> None:
+    """Set what torch, transformers and tokenizers read from the environment; they are imported later."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if options.offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    if options.debug:
+        return
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    if not sys.warnoptions:
+        import warnings
+
+        warnings.simplefilter("ignore")
+
+
+def _survive_any_text() -> None:
+    """Let no character end the program, whatever the terminal's encoding."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")
+
+
+def _report(error: BaseException, message: str, hint: str | None, status: int, debug: bool) -> int:
+    from steer_tui.commands.console import complain
+
+    if debug:
+        import traceback
+
+        traceback.print_exception(error)
+    complain(message, hint)
+    return status
+
+
+def _interrupted() -> int:
+    from steer_tui.commands.console import complain
+
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _stdout_closed()
+    complain("interrupted", None)
+    return INTERRUPTED
+
+
+def _stdout_closed() -> int:
+    """Leave quietly when the reader of stdout has gone, as `head` does: it has what it wanted."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at exit
+    return 0
