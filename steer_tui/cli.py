@@ -1,7 +1,7 @@
 """Arguments to calls, and whatever happens to an exit status.
 
-Promises: 0 done, 1 failed while running, 2 bad input or usage, 130 interrupted; one `error:` line and at most one `hint:` line on
-stderr, cleaned of control characters; no traceback without `--debug`. Imports neither torch nor textual by itself.
+Promises: 0 done, 1 failed while running, 2 bad input or usage, 130 interrupted; one `error:` line and at most one
+`hint:` line on stderr, cleaned of control characters; no traceback without `--debug`. Imports no torch, no textual.
 """
 
 from __future__ import annotations

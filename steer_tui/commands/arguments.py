@@ -29,13 +29,13 @@ examples:
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that raises UsageError, with the nearest names as a hint, where argparse would print and leave."""
+    """An ArgumentParser that raises UsageError, with the nearest names as a hint, where argparse would leave."""
 
     def error(self, message: str) -> NoReturn:
         raise _refusal(message, self.prog, _known_options(self))
 
 
-def _known_options(parser: argparse.ArgumentParser) -> list[str]:
+def _known_options(parser: Parser) -> list[str]:
     return re.findall(r"--[a-z][a-z-]*", parser.format_help())
 
 
@@ -76,9 +76,9 @@ def _number(low: float, high: float, kind: Callable[[str], float], *, open_low: 
     return convert
 
 
-def _shared_options() -> argparse.ArgumentParser:
+def _shared_options() -> Parser:
     """Return the parser of the options that stand anywhere; absent ones leave no trace, so that none hides another."""
-    shared = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS, allow_abbrev=False)
+    shared = Parser(add_help=False, argument_default=argparse.SUPPRESS, allow_abbrev=False)
     group = shared.add_argument_group("options before or after the command")
     group.add_argument("--model", metavar="REF", help="demo, a local folder, a .gguf file or a hub id")
     group.add_argument("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps")
@@ -94,7 +94,7 @@ def _shared_options() -> argparse.ArgumentParser:
 
 
 def build_parser() -> Parser:
-    """Return the parser of the whole command line; its namespace names the command in `command`, None for the workbench."""
+    """Return the parser of the whole command line; `command` in its namespace is None for the workbench."""
     shared = _shared_options()
     parser = Parser(
         prog="steer-tui",
@@ -109,7 +109,7 @@ def build_parser() -> Parser:
     parser.set_defaults(command=None)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=Parser)
 
-    def add(name: str, help_line: str) -> argparse.ArgumentParser:
+    def add(name: str, help_line: str) -> Parser:
         return commands.add_parser(
             name, help=help_line, description=_sentence(help_line), parents=[shared], allow_abbrev=False
         )
@@ -128,11 +128,11 @@ def _sentence(text: str) -> str:
     return text[0].upper() + text[1:] + "."
 
 
-def _json_flag(parser: argparse.ArgumentParser) -> None:
+def _json_flag(parser: Parser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-def _add_generate(parser: argparse.ArgumentParser) -> None:
+def _add_generate(parser: Parser) -> None:
     parser.add_argument("prompt", metavar="PROMPT", help="the text to continue; - reads it from standard input")
     parser.add_argument(
         "--steer", required=True, metavar="RECIPE", help="such as happy:1 or happy:2@3-4/generated,formal"
@@ -149,7 +149,7 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
     _json_flag(parser)
 
 
-def _add_vectors(parser: argparse.ArgumentParser, shared: argparse.ArgumentParser) -> None:
+def _add_vectors(parser: Parser, shared: Parser) -> None:
     actions = parser.add_subparsers(
         dest="action", metavar="COMMAND", title="commands", parser_class=Parser, required=True
     )
