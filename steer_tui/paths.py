@@ -74,7 +74,7 @@ class Paths:
 
 
 def find_paths(data_dir: Path | None = None) -> Paths:
-    """Return the user's folders: below `data_dir`, else below STEER_TUI_HOME, else where the platform keeps such things."""
+    """Return the user's folders: below `data_dir`, else below STEER_TUI_HOME, else where the platform keeps them."""
     home = data_dir if data_dir is not None else _home_from_environment()
     if home is not None:
         root = Path(os.path.abspath(home.expanduser()))

@@ -11,8 +11,8 @@ import unicodedata
 _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _HARMFUL = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f{_BIDI}]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_EMOJI_SELECTOR = "\ufe0f"
-_INVISIBLE = ("Mn", "Me", "Cf")
+_SOFT_HYPHEN = "\u00ad"
+_ZERO_WIDTH = frozenset({"Mn", "Me", "Cf", "Cc", "Cs", "Zl", "Zp"})
 
 
 def clean(text: str) -> str:
@@ -41,20 +41,11 @@ def cell_width(text: str) -> int:
 
 
 def _character_width(character: str) -> int:
-    category = unicodedata.category(character)
-    if category in _INVISIBLE or category.startswith(("C", "Z")) and character != " ":
-        return _separator_width(character, category)
+    if unicodedata.category(character) in _ZERO_WIDTH:
+        return 1 if character == _SOFT_HYPHEN else 0
     if "\u1160" <= character <= "\u11ff":  # Hangul vowels and finals combine with the syllable before
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
-
-
-def _separator_width(character: str, category: str) -> int:
-    if category == "Zs":
-        return 2 if unicodedata.east_asian_width(character) in "WF" else 1
-    if character == "\u00ad" or category in ("Co", "Cn"):  # a soft hyphen, private use and unassigned are drawn
-        return 1
-    return 0
 
 
 def truncate(text: str, cells: int, ellipsis: str = "…") -> str:
