@@ -1,0 +1,149 @@
+"""Reads what a vector file says of itself, without its numbers and without torch.
+
+Promises to read a bounded number of bytes, to wait for nothing, and to answer any bytes with metadata or a LibraryError.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from steer_tui.engine.vectormeta import VectorMeta
+from steer_tui.errors import LibraryError
+
+METADATA_KEY = "steer_tui"
+TENSOR_PREFIX = "block_out."
+MAX_HEADER = 1 << 20
+"""Bytes; a vector of 200 layers needs a tenth of it."""
+MAX_FILE = 1 << 30
+MAX_WIDTH = 1 << 20
+
+_TENSOR_NAME = re.compile(re.escape(TENSOR_PREFIX) + r"(0|[1-9]\d{0,3})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class VectorHeader:
+    """What a vector file says of itself."""
+
+    meta: VectorMeta
+    layers: tuple[int, ...]
+    """Block indices it holds a direction for, ascending."""
+    size_bytes: int
+
+
+def read_header(path: Path) -> VectorHeader:
+    """Return the header of the vector file at `path`.
+
+    Raises:
+        LibraryError: It is not a vector file of ours, or damaged; the message says how.
+    """
+    try:
+        raw, size = _read_raw(path)
+    except OSError as error:
+        raise LibraryError(f"cannot be read: {error.strerror or 'unknown reason'}") from error
+    entries = _parse_object(raw, "its header")
+    metadata = entries.pop("__metadata__", {})
+    layers = _check_tensors(entries, size - 8 - len(raw))
+    text = metadata.get(METADATA_KEY) if isinstance(metadata, dict) else None
+    if not isinstance(text, str):
+        raise LibraryError("holds no steer_tui entry, so it is no vector of this library", hint="import it instead")
+    meta = VectorMeta.from_json(_parse_object(text.encode(errors="replace"), "its steer_tui entry"))
+    _check_agreement(meta, layers)
+    return VectorHeader(meta, tuple(layers), size)
+
+
+def _read_raw(path: Path) -> tuple[bytes, int]:
+    """Return the header's bytes and the file's size."""
+    # O_NONBLOCK: a pipe with this name would otherwise be waited for.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise LibraryError("is not a regular file")
+        if status.st_size < 8:
+            raise LibraryError("is cut short" if status.st_size else "is empty")
+        if status.st_size > MAX_FILE:
+            raise LibraryError(f"is larger than {MAX_FILE >> 20} MiB")
+        length = int.from_bytes(file.read(8), "little")
+        if length > status.st_size - 8:
+            raise LibraryError("is cut short, or no safetensors file")
+        if length > MAX_HEADER:
+            raise LibraryError(f"has a header of {length} bytes, more than a vector can need")
+        raw = file.read(length)
+        if len(raw) != length:
+            raise LibraryError("is cut short")
+        return raw, status.st_size
+
+
+def _parse_object(raw: bytes, what: str) -> dict[str, object]:
+    def refuse(text: str) -> NoReturn:
+        raise ValueError(f"{text} is no number")
+
+    def number(text: str) -> float:
+        value = float(text)
+        return value if math.isfinite(value) else refuse(text)
+
+    try:
+        value = json.loads(raw.decode(), parse_constant=refuse, parse_float=number)
+    except (ValueError, RecursionError) as error:
+        raise LibraryError(f"is damaged: {what} is not valid JSON") from error
+    if not isinstance(value, dict):
+        raise LibraryError(f"is damaged: {what} is not an object")
+    return value
+
+
+def _check_tensors(entries: dict[str, object], data_bytes: int) -> dict[int, int]:
+    """Return layer -> width, after making sure that the tensors fill the file's data exactly."""
+    layers: dict[int, int] = {}
+    spans: list[tuple[int, int]] = []
+    for name, entry in entries.items():
+        match = _TENSOR_NAME.fullmatch(name)
+        if match is None:
+            raise LibraryError("holds a tensor that is not block_out.<layer>", hint="import it instead")
+        width, span = _check_tensor(entry)
+        layers[int(match[1])] = width
+        spans.append(span)
+    if not layers:
+        raise LibraryError("holds no direction")
+    end = 0
+    for begin, stop in sorted(spans):
+        if begin != end:
+            raise LibraryError("is damaged: its tensors overlap or leave gaps")
+        end = stop
+    if end != data_bytes:
+        raise LibraryError("is cut short" if end > data_bytes else "is damaged: it goes on after its last tensor")
+    if len(set(layers.values())) > 1:
+        raise LibraryError("is damaged: its layers differ in width")
+    return dict(sorted(layers.items()))
+
+
+def _check_tensor(entry: object) -> tuple[int, tuple[int, int]]:
+    """Return a tensor's width and its span in the data."""
+    if not isinstance(entry, dict):
+        raise LibraryError("is damaged: a tensor is not described")
+    if entry.get("dtype") != "F32":
+        raise LibraryError("holds numbers that are not float32")
+    match entry.get("shape"), entry.get("data_offsets"):
+        case [int(width)], [int(begin), int(stop)] if 0 < width <= MAX_WIDTH and 0 <= begin:
+            if stop - begin != 4 * width:
+                raise LibraryError("is damaged: a tensor's shape and length disagree")
+            return width, (begin, stop)
+    raise LibraryError("is damaged: a tensor has no shape [width]")
+
+
+def _check_agreement(meta: VectorMeta, layers: dict[int, int]) -> None:
+    """Make sure that metadata and tensors speak of the same vector."""
+    width = next(iter(layers.values()))
+    if width != meta.model["width"]:
+        raise LibraryError(f"contradicts itself: width {width}, but made for width {meta.model['width']}")
+    if max(layers) >= meta.model["layers"]:
+        raise LibraryError(f"contradicts itself: layer {max(layers)} of {meta.model['layers']} layers")
+    missing = sorted(set(meta.best_layers) - set(layers))
+    if missing:
+        raise LibraryError(f"contradicts itself: it recommends layer {missing[0]}, which it does not hold")
