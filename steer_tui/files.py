@@ -25,7 +25,7 @@ def write_atomic(path: Path, data: bytes) -> None:
         LibraryError: The disk is full, the folder is not writable, or the like; the old file is as it was.
     """
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name[:80]}.{secrets.token_hex(6)}{TEMPORARY_SUFFIX}")
+    temporary = target.with_name(f".{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -1,6 +1,6 @@
 """Reads what a vector file says of itself, without its numbers and without torch.
 
-Promises to read a bounded number of bytes, to wait for nothing, and to answer any bytes with metadata or a LibraryError.
+Promises to read a bounded number of bytes, to wait for nothing, and to answer any bytes with metadata or LibraryError.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def _check_tensor(entry: object) -> tuple[int, tuple[int, int]]:
     if entry.get("dtype") != "F32":
         raise LibraryError("holds numbers that are not float32")
     match entry.get("shape"), entry.get("data_offsets"):
-        case [int(width)], [int(begin), int(stop)] if 0 < width <= MAX_WIDTH and 0 <= begin:
+        case [int(width)], [int(begin), int(stop)] if 0 < width <= MAX_WIDTH and begin >= 0:
             if stop - begin != 4 * width:
                 raise LibraryError("is damaged: a tensor's shape and length disagree")
             return width, (begin, stop)

@@ -16,7 +16,9 @@ MAX_BYTES = 200
 """UTF-8; leaves room for an ending within the 255 bytes that file systems allow."""
 
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
-_ALLOWED_MARKS = "_-."
+_INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+"""Characters that count as letters or marks and show nothing: two names would look the same."""
+_PUNCTUATION = "_-."
 _RULE = "a name is made of letters, digits, `_`, `-` and `.`, and begins with a letter or digit"
 
 
@@ -79,7 +81,9 @@ def _problem(name: str) -> str | None:
 
 
 def _is_allowed(character: str) -> bool:
-    return character in _ALLOWED_MARKS or unicodedata.category(character)[0] in "LNM"
+    if character in _PUNCTUATION:
+        return True
+    return unicodedata.category(character)[0] in "LNM" and _INVISIBLE.match(character) is None
 
 
 def _is_mark(character: str) -> bool:

@@ -1,0 +1,119 @@
+"""Vector files as lists show them: found below a folder, described by their headers, matched with a model.
+
+Promises that no file and no folder, whatever it holds, raises; reads no numbers and imports no torch.
+A file's own name is the vector's name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from steer_tui.engine.types import ModelInfo
+from steer_tui.engine.vectormeta import VectorMeta
+from steer_tui.errors import LibraryError
+from steer_tui.library.header import read_header
+from steer_tui.library.names import is_name, slug
+from steer_tui.text import one_line
+
+SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class VectorEntry:
+    """One vector file as a list shows it: `meta` and `layers` are there, or `problem` says why not."""
+
+    path: Path
+    name: str
+    """What recipes call it; cleaned text where the file's name cannot be a name."""
+    bundled: bool
+    meta: VectorMeta | None = None
+    layers: tuple[int, ...] = ()
+    size_bytes: int = 0
+    problem: str | None = None
+    """A sentence part that follows the file's name: `is cut short`."""
+
+    def to_json(self) -> dict[str, object]:
+        """Return one entry of `vectors list --json`."""
+        known = self.meta.to_json() if self.meta else {"name": self.name}
+        return known | {
+            "path": str(self.path),
+            "bundled": self.bundled,
+            "size_bytes": self.size_bytes,
+            "problem": self.problem,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A vector that was made for a model, or claims to be."""
+
+    entry: VectorEntry
+    warning: str | None = None
+    """Why it may not do what it promises, None where it was made for these very weights."""
+    problem: str | None = None
+    """Why it cannot be used, None where it can."""
+
+
+def match_entry(entry: VectorEntry, info: ModelInfo) -> Match | None:
+    """Return how a vector fits a model, None where it was made for another one."""
+    if entry.meta is None:
+        is_in_folder = slug(info.id) == entry.path.parent.name
+        return Match(entry, problem=entry.problem) if is_in_folder else None
+    model = entry.meta.model
+    is_same = model["fingerprint"] == info.fingerprint and bool(info.fingerprint)
+    if not is_same and model["id"] != one_line(info.id):
+        return None
+    if model["width"] != info.width:
+        return Match(entry, problem=f"was made for width {model['width']}, the model has {info.width}")
+    if model["layers"] != info.layers:
+        return Match(entry, problem=f"was made for {model['layers']} layers, the model has {info.layers}")
+    if is_same:
+        return Match(entry)
+    return Match(entry, warning=f"was made for other weights of {model['id']}: its effect may differ")
+
+
+def read_entry(path: Path, *, is_bundled: bool) -> VectorEntry:
+    """Return what one vector file says of itself; a problem instead of an error."""
+    name = path.name.removesuffix(SUFFIX)
+    if not is_name(name):
+        return VectorEntry(path, one_line(name), is_bundled, problem="has a file name that cannot be a vector's name")
+    try:
+        header = read_header(path)
+    except LibraryError as error:
+        hint = f" ({error.hint})" if error.hint else ""
+        return VectorEntry(path, name, is_bundled, problem=f"{error.message}{hint}")
+    meta = replace(header.meta, name=name)
+    return VectorEntry(path, name, is_bundled, meta, header.layers, header.size_bytes)
+
+
+def find_entries(root: Path, *, is_bundled: bool) -> Iterator[VectorEntry]:
+    """Yield the vector files in the folders below `root`, by folder and name."""
+    for folder in visible(root):
+        if folder.is_dir():
+            yield from folder_entries(folder, is_bundled=is_bundled)
+
+
+def folder_entries(folder: Path, *, is_bundled: bool) -> Iterator[VectorEntry]:
+    """Yield the vector files in one folder, by name."""
+    for path in visible(folder):
+        if path.name.endswith(SUFFIX):
+            yield read_entry(path, is_bundled=is_bundled)
+
+
+def visible(folder: Path) -> list[Path]:
+    """Return the visible entries of a folder by name; none where it is absent or may not be read."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return []
+    return [folder / name for name in sorted(names) if not name.startswith(".")]
+
+
+def belongs_to(entry: VectorEntry, model: str) -> bool:
+    """Say whether a vector is listed under a model's id or folder name."""
+    if entry.meta is not None and entry.meta.model["id"] == one_line(model):
+        return True
+    return entry.path.parent.name in (model, slug(model))
