@@ -1,0 +1,223 @@
+"""The decode core: the rows of a batch stepped together, token by token.
+
+A row is a prompt, terms that steer it and a sampling of its own. Promises: unsteered greedy rows give the tokens of plain
+`model.generate`; a row's tokens do not depend on its neighbours; a change acts on the very next step; no hook outlives the context.
+Knows nothing of text, files or screens.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from steer_tui.engine.blockhooks import BlockHooks
+from steer_tui.engine.cache import keep_rows, new_cache, repeat_rows
+from steer_tui.engine.draw import Drawer
+from steer_tui.engine.few_rows import FewRows
+from steer_tui.engine.gates import decide_gates
+from steer_tui.engine.model import LanguageModel
+from steer_tui.engine.plan import Plan
+from steer_tui.engine.prompt import pad_left
+from steer_tui.engine.resolve import ActiveTerm
+from steer_tui.engine.types import Finish, Sampling, Stats
+from steer_tui.engine.vector import SteeringVector
+from steer_tui.engine.watch import Watch
+
+
+@dataclass(frozen=True)
+class Row:
+    """One text to generate."""
+
+    prompt_ids: Sequence[int]
+    terms: tuple[ActiveTerm, ...] = ()
+    sampling: Sampling = Sampling()
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One new token of one row."""
+
+    row: int
+    """Index of the row as it was given, whatever rows have ended since."""
+    id: int
+    logprob: float
+    steered: bool
+    """Whether a term acted at the position that this token was drawn from."""
+    finish: Finish | None
+    """None while the row goes on."""
+    stats: Stats | None
+
+
+class Decoder:
+    """Steps rows until all have ended; use as a context, call `step` while `alive`."""
+
+    def __init__(self, lm: LanguageModel, rows: Sequence[Row], *, watch: Sequence[int] = ()) -> None:
+        """Prepare a batch.
+
+        Args:
+            lm: The model.
+            rows: At least one.
+            watch: Blocks whose statistics each step brings; none by default, which costs nothing.
+        """
+        self._lm = lm
+        self._rows = list(rows)
+        self.alive = list(range(len(rows)))
+        """Indices of the rows that go on."""
+        self.last_logits: Tensor | None = None
+        """(R, V) of the rows that the last step drew for, in the order of its result."""
+        self._steps = 0
+        self._drawer = Drawer([row.sampling for row in rows])
+        self._plan = Plan([len(row.prompt_ids) for row in rows], lm.info.width, lm.device, lm.dtype)
+        self._plan_on = True
+        self._is_quiet = False
+        self._cache = new_cache(lm.model.config)
+        self._mask: Tensor | None = None
+        self._newest: Tensor | None = None
+        self._accepts = frozenset(inspect.signature(lm.model.forward).parameters)
+        self._watch = Watch(watch, len(rows), lm.info.width, lm.device, lm.dtype) if watch else None
+        self._hooks = BlockHooks(lm.structure, self._on_block)
+        self._exit = ExitStack()
+
+    def __enter__(self) -> Decoder:
+        self._exit.enter_context(self._hooks)
+        self._exit.enter_context(few_rows(self._lm).installed(len(self._rows)))
+        self.steer({index: row.terms for index, row in enumerate(self._rows)})
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._exit.close()
+
+    def steer(self, terms: Mapping[int, Sequence[ActiveTerm]]) -> None:
+        """Put other terms in force for some rows, by the index they were given with; acts on the next step."""
+        with self.quiet():
+            ready = {
+                self.alive.index(index): decide_gates(self._lm, self._rows[index].prompt_ids, row_terms)
+                for index, row_terms in terms.items()
+                if index in self.alive
+            }
+        self._plan.set_rows(ready)
+        self._hooks.cover(self._plan.layers | set(self._watch.layers if self._watch else ()))
+
+    def follow(self, vectors: Mapping[str, SteeringVector]) -> None:
+        """Measure the place on these concepts with the statistics from the next step on."""
+        if self._watch is not None:
+            self._watch.follow(vectors)
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Let the model be used inside as if no row were steered or watched."""
+        self._is_quiet = True
+        try:
+            yield
+        finally:
+            self._is_quiet = False
+
+    @torch.inference_mode()
+    def step(self) -> list[Drawn]:
+        """Compute one more token of every row that goes on."""
+        logits = self._prefill() if self._newest is None else self._advance(self._newest)
+        self.last_logits = logits
+        ids, logprobs = self._drawer.draw(logits)
+        table = torch.stack([ids.float(), logprobs]).tolist()  # ids are exact in float32 up to 2**24
+        stats = self._watch.read() if self._watch else [None] * len(self.alive)
+        self._steps += 1
+        drawn = [
+            Drawn(row, int(table[0][place]), table[1][place], self._plan.acts(place), None, stats[place])
+            for place, row in enumerate(self.alive)
+        ]
+        drawn = [self._finished(token) for token in drawn]
+        self._newest = ids.unsqueeze(1)
+        self._drop([place for place, token in enumerate(drawn) if token.finish is None])
+        return drawn
+
+    def _finished(self, token: Drawn) -> Drawn:
+        row = self._rows[token.row]
+        finish: Finish | None = None
+        room = self._lm.info.context - len(row.prompt_ids) if self._lm.info.context else self._steps + 1
+        if token.id in self._lm.eos_ids:
+            finish = "stop"
+        elif self._steps >= min(row.sampling.max_tokens, room):
+            finish = "length"
+        return Drawn(token.row, token.id, token.logprob, token.steered, finish, token.stats)
+
+    def _drop(self, places: list[int]) -> None:
+        """Let the rows go that have ended."""
+        if len(places) == len(self.alive):
+            return
+        self.alive = [self.alive[place] for place in places]
+        if not places:
+            return
+        assert self._newest is not None
+        self._newest = self._newest[places]
+        self._mask = None if self._mask is None else self._mask[places]
+        self._drawer.keep(places)
+        self._plan.keep(places)
+        keep_rows(self._cache, places, self._lm.device)
+        if self._watch is not None:
+            self._watch.keep(places)
+
+    def _prefill(self) -> Tensor:
+        """Read the prompts; equal prompts that nothing steers are read once."""
+        prompts = [list(row.prompt_ids) for row in self._rows]
+        lengths = [len(prompt) for prompt in prompts]
+        ends = [length - 1 for length in lengths]
+        shared = len(prompts) > 1 and all(p == prompts[0] for p in prompts) and not self._plan.touches(0, lengths[0])
+        ids, mask = pad_left(prompts[:1] if shared else prompts, self._lm.pad_id, self._lm.device)
+        grid = mask.cumsum(-1) - 1
+        grid = torch.where(mask.bool(), grid, -1)
+        self._mask = None if min(lengths) == max(lengths) else mask
+        self._plan.at(ends, grid)
+        self._plan_on = not shared
+        logits = self._forward(ids, grid.clamp_min(0))
+        self._plan_on = True
+        if shared:
+            repeat_rows(self._cache, len(prompts))
+            logits = logits.repeat(len(prompts), 1)
+            if self._watch is not None:
+                self._watch.spread(len(prompts))
+        return logits
+
+    def _advance(self, newest: Tensor) -> Tensor:
+        """Read the tokens drawn last, (R, 1)."""
+        positions = [len(self._rows[row].prompt_ids) + self._steps - 1 for row in self.alive]
+        if self._mask is not None:
+            self._mask = torch.cat([self._mask, self._mask.new_ones(len(positions), 1)], dim=1)
+        self._plan.at(positions)
+        return self._forward(newest, torch.tensor(positions, device=self._lm.device).unsqueeze(1))
+
+    def _forward(self, ids: Tensor, positions: Tensor) -> Tensor:
+        """Return the logits of the last position, (R, V)."""
+        options: dict[str, Any] = {"past_key_values": self._cache, "use_cache": True, "return_dict": True}
+        if self._mask is not None:
+            options["attention_mask"] = self._mask
+        if "position_ids" in self._accepts:
+            options["position_ids"] = positions
+        if "logits_to_keep" in self._accepts:
+            options["logits_to_keep"] = 1
+        return self._lm.model(input_ids=ids, **options).logits[:, -1]
+
+    def _on_block(self, layer: int, hidden: Tensor) -> Tensor:
+        if self._is_quiet:
+            return hidden
+        after = self._plan.apply(layer, hidden) if self._plan_on else hidden
+        if self._watch is not None:
+            self._watch.note(layer, hidden, after)
+        return after
+
+
+def few_rows(lm: LanguageModel) -> FewRows:
+    """Return what is known of quick linear layers for this model; timed once per model."""
+    known = getattr(lm, "_few_rows", None)
+    if known is None:
+        known = FewRows(lm.model)
+        lm._few_rows = known  # type: ignore[attr-defined]
+    return known

@@ -1,0 +1,44 @@
+"""Decides gates: reads a row's prompt once, unsteered, and compares its place on the gate's concept scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from steer_tui.engine.blockhooks import BlockHooks
+from steer_tui.engine.model import LanguageModel
+from steer_tui.engine.resolve import ActiveTerm
+
+
+def decide_gates(lm: LanguageModel, prompt_ids: Sequence[int], terms: Sequence[ActiveTerm]) -> tuple[ActiveTerm, ...]:
+    """Return the terms with every gate decided; costs a pass over the prompt only where there is a gate.
+
+    A prompt's place is the mean over its tokens at the gate vector's first best layer.
+    """
+    layers = {term.gate_layer for term in terms if term.gate_layer is not None}
+    if not layers:
+        return tuple(terms)
+    means = _prompt_means(lm, prompt_ids, layers)
+    decided = []
+    for term in terms:
+        if term.gate_layer is not None and term.gate_vector is not None:
+            term = term.decide(float(term.gate_vector.place(means[term.gate_layer])))
+        decided.append(term)
+    return tuple(decided)
+
+
+@torch.inference_mode()
+def _prompt_means(lm: LanguageModel, prompt_ids: Sequence[int], layers: set[int]) -> dict[int, Tensor]:
+    """Return the mean block output over the prompt, (D,) float32 on the CPU, at each layer."""
+    means: dict[int, Tensor] = {}
+
+    def read(layer: int, hidden: Tensor) -> Tensor:
+        means[layer] = hidden[0].float().mean(dim=0).cpu()
+        return hidden
+
+    with BlockHooks(lm.structure, read) as hooks:
+        hooks.cover(layers)
+        lm.model(input_ids=torch.tensor([list(prompt_ids)], device=lm.device), use_cache=False)
+    return means

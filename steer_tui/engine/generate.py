@@ -1,0 +1,202 @@
+"""One prompt, steered beside unsteered: what the screen, the command line and Python call to generate text.
+
+Knows rows and text; nothing of screens, files or threads, save that `Controls` may be used from another one.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import torch
+
+from steer_tui.engine.branch import Branch
+from steer_tui.engine.decode import Decoder, Drawn, Row
+from steer_tui.engine.judge import Judge
+from steer_tui.engine.model import LanguageModel
+from steer_tui.engine.recipe import Recipe, parse_recipe
+from steer_tui.engine.resolve import ActiveTerm, resolve
+from steer_tui.engine.types import Change, Request, RunResult, Step
+from steer_tui.engine.vector import SteeringVector
+from steer_tui.errors import OutOfMemory, SteerError, UsageError
+
+STEERED, BASELINE = 0, 1
+"""Rows of the batch."""
+
+Vectors = Mapping[str, SteeringVector]
+
+
+class Controls:
+    """Reaches into a running generation from any thread; what is asked is done before the next step."""
+
+    def __init__(self, on_refused: Callable[[SteerError], None] | None = None) -> None:
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._recipe: str | None = None
+        self.on_refused = on_refused
+        """Called on the generating thread with the reason why a change was not made; the recipe in force stays."""
+
+    def stop(self) -> None:
+        """End the run before its next step."""
+        self._stopped.set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopped.is_set()
+
+    def change(self, recipe: str) -> None:
+        """Put another recipe in force; of several changes between two steps the last one counts."""
+        with self._lock:
+            self._recipe = recipe
+
+    def take_change(self) -> str | None:
+        """Return the recipe asked for since the last call, None where there was none."""
+        with self._lock:
+            recipe, self._recipe = self._recipe, None
+            return recipe
+
+
+def generate(
+    lm: LanguageModel,
+    request: Request,
+    vectors: Vectors,
+    *,
+    on_step: Callable[[Step], None] | None = None,
+    controls: Controls | None = None,
+    measures: bool = True,
+) -> RunResult:
+    """Generate as `request` says and return all that came of it.
+
+    Args:
+        lm: The model.
+        request: Prompt, recipe, sampling; its `changes` are replayed at their steps.
+        vectors: Every vector that the recipe, its changes or live changes may name.
+        on_step: Called after each step, on this thread.
+        controls: Stops or changes the run while it goes on.
+        measures: False leaves out the second reading of the texts.
+
+    Raises:
+        RecipeError: The recipe does not parse or fit; nothing has run.
+        UsageError: The prompt or a number is out of range.
+        OutOfMemory: The run does not fit; the model is clean.
+    """
+    try:
+        return _Run(lm, request, vectors, controls or Controls(), measures).go(on_step)
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemory(
+            "the run does not fit in the device's memory",
+            hint="shorten the prompt, ask for fewer tokens, or choose a smaller model",
+        ) from error
+
+
+class _Run:
+    """The state of one generation."""
+
+    def __init__(self, lm: LanguageModel, request: Request, vectors: Vectors, controls: Controls, measures: bool) -> None:
+        check_sampling(request)
+        self._lm, self._request, self._vectors, self._controls = lm, request, vectors, controls
+        self._recipe = parse_recipe(request.recipe)
+        self._terms = self._resolve(self._recipe)
+        self._replayed = {change.step: self._parsed(change.recipe) for change in request.changes}
+        self._changes: list[Change] = []
+        self._prompt_ids = lm.encode(request.prompt, request.raw)
+        count = 2 if request.baseline else 1
+        self._branches = [Branch(lm, self._prompt_ids) for _ in range(count)]
+        names = {name for recipe in [self._recipe, *self._replayed.values()] for name in recipe.names}
+        concepts = {name: vectors[name] for name in sorted(names, key=[*self._recipe.names, *names].index)}
+        self._judge = Judge(lm, self._prompt_ids, concepts, count) if measures else None
+
+    def go(self, on_step: Callable[[Step], None] | None) -> RunResult:
+        """Run to the end."""
+        began = time.perf_counter()
+        rows = [Row(self._prompt_ids, self._terms, self._request.sampling), Row(self._prompt_ids, (), self._request.sampling)]
+        rows = rows[: len(self._branches)]
+        watch = range(self._lm.info.layers) if self._request.statistics else ()
+        steps = 0
+        decoding = began
+        with Decoder(self._lm, rows, watch=watch) as decoder:
+            decoder.follow({name: self._vectors[name] for name in self._recipe.names})
+            while decoder.alive and self._request.sampling.max_tokens and not self._controls.stopped:
+                change = self._change_before(steps, decoder)
+                drawn = decoder.step()
+                step = self._take(steps, drawn, change)
+                if self._judge is not None:
+                    self._judge.note(drawn, decoder)
+                if on_step is not None:
+                    on_step(step)
+                if steps == 0:
+                    decoding = time.perf_counter()
+                steps += 1
+        decoded = time.perf_counter() - decoding
+        return self._result(steps, decoded, began)
+
+    def _change_before(self, step: int, decoder: Decoder) -> str | None:
+        """Put a replayed or live change in force, and return the new recipe."""
+        recipe = self._replayed.get(step)
+        asked = self._controls.take_change()
+        if asked is not None:
+            try:
+                recipe = self._parsed(asked)
+                self._resolve(recipe)
+            except SteerError as error:
+                recipe = self._replayed.get(step)
+                if self._controls.on_refused is not None:
+                    self._controls.on_refused(error)
+        if recipe is None or recipe == self._recipe:
+            return None
+        terms = self._resolve(recipe)
+        decoder.steer({STEERED: terms})
+        decoder.follow({name: self._vectors[name] for name in recipe.names})
+        if self._judge is not None:
+            self._judge.add_concepts({name: self._vectors[name] for name in recipe.names})
+        self._recipe = recipe
+        self._changes.append(Change(step, str(recipe)))
+        return str(recipe)
+
+    def _take(self, index: int, drawn: list[Drawn], change: str | None) -> Step:
+        tokens = {token.row: self._branches[token.row].take(token) for token in drawn}
+        return Step(index, tokens.get(STEERED), tokens.get(BASELINE), change)
+
+    def _parsed(self, text: str) -> Recipe:
+        recipe = parse_recipe(text)
+        self._resolve(recipe)
+        return recipe
+
+    def _resolve(self, recipe: Recipe) -> tuple[ActiveTerm, ...]:
+        return resolve(recipe, self._vectors, self._lm.info.layers, self._lm.info.width)
+
+    def _result(self, steps: int, decoded: float, began: float) -> RunResult:
+        steered = self._branches[STEERED]
+        baseline = self._branches[BASELINE] if len(self._branches) > 1 else None
+        measures = self._judge.finish(self._branches) if self._judge is not None else None
+        return RunResult(
+            model=self._lm.info,
+            request=replace(self._request, changes=tuple(self._changes)),
+            prompt_ids=tuple(self._prompt_ids),
+            steered=steered.text(),
+            baseline=baseline.text() if baseline else None,
+            activations=(steered.activations(), baseline.activations() if baseline else None),
+            measures=measures,
+            tokens_per_second=(steps - 1) / decoded if steps > 1 and decoded > 0 else 0.0,
+            seconds=time.perf_counter() - began,
+        )
+
+
+def check_sampling(request: Request) -> None:
+    """Refuse numbers that no sampling can have.
+
+    Raises:
+        UsageError: naming the number.
+    """
+    sampling = request.sampling
+    if not 0 <= sampling.temperature <= 100:
+        raise UsageError(f"temperature {sampling.temperature} is out of range", hint="0 is greedy, 0.7 is usual")
+    if not 0 < sampling.top_p <= 1:
+        raise UsageError(f"top_p {sampling.top_p} is out of range", hint="more than 0, at most 1")
+    if sampling.top_k < 0:
+        raise UsageError(f"top_k {sampling.top_k} is negative", hint="0 switches it off")
+    if sampling.max_tokens < 0:
+        raise UsageError(f"max_tokens {sampling.max_tokens} is negative", hint="50 is good for comparisons")
