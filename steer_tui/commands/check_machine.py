@@ -109,7 +109,9 @@ def _time_product(device: str, dtype: str) -> float | None:
     """Return the least seconds of a matrix times a vector, None where the device cannot do it."""
     import torch
 
-    wait: Callable[[], object] = {"cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize}.get(device, lambda: None)
+    wait: Callable[[], object] = {"cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize}.get(
+        device, lambda: None
+    )
     try:
         matrix = torch.ones(_SIDE, _SIDE, device=device, dtype=getattr(torch, dtype))
         vector = torch.ones(_SIDE, device=device, dtype=matrix.dtype)

@@ -75,7 +75,9 @@ def clipboard_check() -> Check:
     """Return how `y` copies."""
     if os.environ.get("TMUX") and _tmux_version() >= (3, 2):
         return Check("clipboard", "ok", "tmux load-buffer -w", "copies to tmux and on to your terminal")
-    return Check("clipboard", "ok", "OSC 52", "your terminal must allow it; large texts go to a file whose path is shown")
+    return Check(
+        "clipboard", "ok", "OSC 52", "your terminal must allow it; large texts go to a file whose path is shown"
+    )
 
 
 def remote_check() -> Check:

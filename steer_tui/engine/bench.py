@@ -1,8 +1,8 @@
 """How fast text is decoded on this machine, work by work, all in one run.
 
-Promises that the works take turns (A B C A B C ...), so that a slow spell of the machine hits all of them, and that a ratio
-compares neighbours of the same round. A speed counts the tokens of one row, prefill excluded. Ratios carry over to other
-machines of a kind; seconds do not.
+Promises that the works take turns (A B C A B C ...), so that a slow spell of the machine hits all of them, and that a
+ratio compares neighbours of the same round. A speed counts the tokens of one row, prefill excluded. Ratios carry over to
+other machines of a kind; seconds do not.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -116,7 +117,7 @@ def bench(
 
 def _seconds_per_token(moments: Sequence[float]) -> float:
     """Return the median time between tokens; the first token waits for the prompt and does not count."""
-    return statistics.median(after - before for before, after in zip(moments, moments[1:], strict=False))
+    return statistics.median(after - before for before, after in pairwise(moments))
 
 
 def _speed(work: Work, taken: dict[str, list[float]], floor: float) -> Speed:
@@ -148,9 +149,7 @@ def _works(lm: LanguageModel, tokens: int) -> list[Work]:
     ]
 
 
-def _decode(
-    lm: LanguageModel, rows: Sequence[Row], tokens: int, followed: dict[str, SteeringVector]
-) -> list[float]:
+def _decode(lm: LanguageModel, rows: Sequence[Row], tokens: int, followed: dict[str, SteeringVector]) -> list[float]:
     moments: list[float] = []
     with Decoder(lm, rows, watch=range(lm.info.layers) if followed else ()) as decoder:
         decoder.follow(followed)
@@ -192,9 +191,7 @@ def _random_vector(lm: LanguageModel) -> SteeringVector:
     source = torch.Generator().manual_seed(0)
     layers = {layer: torch.randn(lm.info.width, generator=source) * 0.01 for layer in range(lm.info.layers)}
     info = lm.info
-    made_for = MadeFor(
-        id=info.id, type=info.type, layers=info.layers, width=info.width, fingerprint=info.fingerprint
-    )
+    made_for = MadeFor(id=info.id, type=info.type, layers=info.layers, width=info.width, fingerprint=info.fingerprint)
     return SteeringVector("random", layers, VectorMeta("random", made_for))
 
 

@@ -1,0 +1,142 @@
+"""`generate PROMPT --steer RECIPE`: stream steered text, or print one JSON object of all that was measured."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from steer_tui.commands.console import Progress, note, print_json
+from steer_tui.commands.open_model import open_model, settings
+from steer_tui.engine.recipe import Recipe, parse_recipe
+from steer_tui.engine.types import Request, RunResult, Sampling, Step
+from steer_tui.options import Options
+from steer_tui.paths import Paths, find_paths
+from steer_tui.text import clean
+
+if TYPE_CHECKING:
+    from steer_tui.engine.generate import Controls
+
+INTERRUPTED = 130
+SEED = 0
+"""Of a run that names none: the same command gives the same text."""
+
+
+def run(options: Options, args: argparse.Namespace) -> int:
+    """Generate, and print the text or the JSON object on stdout."""
+    paths = find_paths(options.data_dir)
+    recipe = parse_recipe(args.steer)
+    request = _request(args, recipe, paths)
+    lm = open_model(options)
+    from steer_tui.commands.ready_vectors import ready_vectors
+    from steer_tui.engine.generate import Controls, generate
+
+    vectors = ready_vectors(lm, recipe.names, paths)
+    controls = Controls()
+    with _stoppable(controls), Progress("generating") as progress:
+        printer = _Printer(request.baseline)
+        on_step: Callable[[Step], None] = printer.take
+        if args.json:
+            on_step = _bar(progress, request.sampling.max_tokens)
+        result = generate(lm, request, vectors, on_step=on_step, controls=controls)
+    if args.json:
+        print_json(result.to_json())
+    else:
+        printer.finish(result)
+        note(summary(result))
+    return INTERRUPTED if controls.stopped else 0
+
+
+def _request(args: argparse.Namespace, recipe: Recipe, paths: Paths) -> Request:
+    config = settings(paths)
+    usual = Sampling(config.temperature, config.top_p, config.top_k, SEED, config.max_tokens)
+    asked = {name: getattr(args, name) for name in Sampling.__slots__ if getattr(args, name) is not None}
+    sampling = replace(usual, **asked)
+    return Request(_prompt(args.prompt), str(recipe), sampling, args.baseline, args.raw, statistics=args.json)
+
+
+def _prompt(text: str) -> str:
+    """Return the prompt, read from stdin where it is `-`, cleaned of control characters and lone surrogates."""
+    if text == "-":
+        text = sys.stdin.buffer.read().decode("utf-8", "replace").removesuffix("\n")
+    return clean(text)
+
+
+@contextmanager
+def _stoppable(controls: Controls) -> Iterator[None]:
+    """Let the first Ctrl+C end the run before its next step, and the second one end the program."""
+
+    def stop(number: int, frame: object) -> None:
+        controls.stop()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _bar(progress: Progress, total: int) -> Callable[[Step], None]:
+    return lambda step: progress.show((step.index + 1) / total, f"{step.index + 1} tokens")
+
+
+class _Printer:
+    """Writes the steered text as it comes; the unsteered text of the same steps waits for its end."""
+
+    def __init__(self, both: bool) -> None:
+        self._both = both
+        self._written = {"steered": "", "baseline": ""}
+        self._waiting: list[str] = []
+        self._current = ""
+
+    def take(self, step: Step) -> None:
+        if step.steered is not None:
+            self._write("steered", step.steered.text)
+        if step.baseline is not None:
+            self._waiting.append(step.baseline.text)
+        if step.steered is None:  # it has ended: the other one may stream now
+            self._write("baseline", "".join(self._waiting))
+            self._waiting.clear()
+
+    def finish(self, result: RunResult) -> None:
+        """Write what is still missing, such as the end of a character that never came."""
+        self._write("steered", result.steered.text[len(self._written["steered"]) :])
+        if result.baseline is not None:
+            self._write("baseline", result.baseline.text[len(self._written["baseline"]) :])
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+
+    def _write(self, branch: str, text: str) -> None:
+        if self._both and self._current != branch:
+            sys.stdout.write(("\n" if self._current else "") + f"--- {branch} ---\n")
+        self._current = branch
+        self._written[branch] += text
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def summary(result: RunResult) -> str:
+    """Return one line of measures; the baseline's in brackets."""
+    parts: list[str] = []
+    measures = result.measures
+    if measures is not None:
+        parts += [_pair(name, values) for name, values in measures.concepts.items()]
+        parts.append(_pair("perplexity", measures.perplexity, 1))
+        if measures.kl_mean is not None:
+            parts.append(f"KL {measures.kl_mean:.2f} nats")
+        parts.append(_pair("distinct-2", measures.distinct_2))
+    parts.append(f"{len(result.steered.ids)} tokens, {result.tokens_per_second:.0f} tok/s")
+    return "; ".join(part for part in parts if part)
+
+
+def _pair(name: str, values: tuple[float | None, float | None], digits: int = 2) -> str:
+    steered, baseline = values
+    if steered is None:
+        return ""
+    beside = "" if baseline is None else f" ({baseline:.{digits}f})"
+    return f"{name} {steered:.{digits}f}{beside}"
