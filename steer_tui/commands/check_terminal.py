@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -72,9 +71,13 @@ def tmux_check() -> Check:
 
 
 def clipboard_check() -> Check:
-    """Return how `y` copies."""
-    if os.environ.get("TMUX") and _tmux_version() >= (3, 2):
-        return Check("clipboard", "ok", "tmux load-buffer -w", "copies to tmux and on to your terminal")
+    """Return the way that `y` copies."""
+    from steer_tui.tui.clipboard import NO_CLIPBOARD
+
+    if os.environ.get("TMUX"):
+        return Check("clipboard", "ok", "tmux load-buffer", "copies to tmux, and from 3.2 on to your terminal")
+    if os.environ.get("TERM", "dumb") in NO_CLIPBOARD:
+        return Check("clipboard", "note", "none", "what is copied goes to a file whose path is shown")
     return Check(
         "clipboard", "ok", "OSC 52", "your terminal must allow it; large texts go to a file whose path is shown"
     )
@@ -86,11 +89,6 @@ def remote_check() -> Check:
         return Check("ssh", "ok", "local", "full redraw rate")
     rate = os.environ.get("TEXTUAL_FPS", "15")
     return Check("ssh", "ok", f"remote, {rate} frames a second", "TEXTUAL_FPS=5 saves bytes on a slow line")
-
-
-def _tmux_version() -> tuple[int, ...]:
-    match = re.search(r"(\d+)\.(\d+)", _ask("tmux", "-V"))
-    return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
 def _ask(*command: str) -> str:

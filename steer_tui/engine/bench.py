@@ -1,8 +1,8 @@
 """How fast text is decoded on this machine, work by work, all in one run.
 
 Promises that the works take turns (A B C A B C ...), so that a slow spell of the machine hits all of them, and that a
-ratio compares neighbours of the same round. A speed counts the tokens of one row, prefill excluded. Ratios carry over to
-other machines of a kind; seconds do not.
+ratio compares neighbours of the same round. A speed counts the tokens of one row, prefill excluded. Ratios carry over
+to other machines of a kind; seconds do not.
 """
 
 from __future__ import annotations
