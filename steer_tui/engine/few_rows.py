@@ -33,7 +33,8 @@ def as_linear(layer: nn.Linear, hidden: Tensor) -> Tensor:
 
 def as_columns(layer: nn.Linear, hidden: Tensor) -> Tensor:
     """Return the layer's output, (..., out), from `weight @ x.T`, a single row doubled."""
-    rows = hidden.reshape(-1, hidden.shape[-1])
+    # The product of a layer before is a transposed view: the quick kernel wants rows that lie in one piece.
+    rows = hidden.reshape(-1, hidden.shape[-1]).contiguous()
     count = rows.shape[0]
     if count == 1:
         rows = torch.cat([rows, rows])
