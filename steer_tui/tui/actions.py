@@ -1,0 +1,221 @@
+"""The one registry of actions: footer, `?`, palette, bindings, keys.toml and README's table all read it.
+
+Knows what each action is called, which keys it has, and why it may not be possible now; what it does is a method
+`act_<id>` of the screen in front or of the app.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What decides whether an action is possible."""
+
+    model: str = ""
+    """The ref of the model in use; empty before the first is loaded."""
+    loading: str = ""
+    """The ref of a model that is being loaded."""
+    running: bool = False
+    extracting: bool = False
+    concepts: int = 0
+    terms: int = 0
+    """Terms of the recipe."""
+    has_run: bool = False
+    """Whether something was generated since the start."""
+    can_undo: bool = False
+    screen: str = "steer"
+    filtered: bool = False
+    zoomed: bool = False
+
+
+WhyNot = Callable[[Situation], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something a person can do."""
+
+    id: str
+    keys: tuple[str, ...]
+    label: str
+    """A word or three, for the footer and the palette."""
+    help: str
+    """What it does, for `?` and README."""
+    group: str
+    why_not: WhyNot = lambda situation: ""
+    """Returns why it is not possible now, in a few words; empty where it is."""
+    argument: str = ""
+    """What may follow its name in the palette, such as `0..2`; empty where nothing may."""
+    also: tuple[str, ...] = ()
+    """Other names in the palette, such as `q`."""
+    priority: bool = False
+    """Whether its keys work also while a text field or a dialog has the keyboard."""
+
+
+def _steer(situation: Situation) -> str:
+    return "" if situation.screen == "steer" else "works on Steer: press 1"
+
+
+def _model(situation: Situation) -> str:
+    if reason := _steer(situation):
+        return reason
+    if situation.model:
+        return ""
+    if situation.loading:
+        return "the model is still loading"
+    return "no model yet: m chooses one"
+
+
+def _run(situation: Situation) -> str:
+    if reason := _model(situation):
+        return reason
+    if situation.extracting:
+        return "vectors are being made"
+    return ""
+
+
+def _repeat(situation: Situation) -> str:
+    return _run(situation) or ("" if situation.has_run else "nothing to repeat: r runs")
+
+
+def _term(situation: Situation) -> str:
+    return _steer(situation) or ("" if situation.terms else "the recipe is empty: space adds a concept")
+
+
+def _concepts(situation: Situation) -> str:
+    return _steer(situation) or ("" if situation.concepts else "no concepts yet: the model comes first")
+
+
+def _undo(situation: Situation) -> str:
+    return _steer(situation) or ("" if situation.can_undo else "nothing to undo")
+
+
+def _stop(situation: Situation) -> str:
+    busy = situation.running or situation.extracting or situation.loading
+    return "" if busy or situation.filtered or situation.zoomed else "nothing is running"
+
+
+def _screen(key: str, name: str, help: str) -> Action:
+    return Action(f"show_{name.lower()}", (key,), name, help, "Screens")
+
+
+RUN, RECIPE, MOVE, SCREENS, BENCH, SETTINGS = "Run", "Recipe", "Move", "Screens", "Workbench", "Settings"
+
+ACTIONS: tuple[Action, ...] = (
+    Action("run", ("r",), "run", "run (generate) with the current recipe", RUN, _run),
+    Action("run_new_seed", ("R",), "new seed", "run with a new seed", RUN, _run),
+    Action("repeat", (".",), "repeat", "repeat the last run exactly, live changes too", RUN, _repeat),
+    Action(
+        "stop", ("escape",), "stop", "leave one level: a field, a dialog, the zoom, a running generation", RUN, _stop
+    ),
+    Action("interrupt", ("ctrl+c",), "stop", "stop the running generation; copy marked text", RUN, priority=True),
+    Action("baseline", ("b",), "baseline", "baseline (unsteered text) beside it on/off", RUN, _steer),
+    Action("write_prompt", ("i",), "prompt", "write the prompt: enter runs, ctrl+j new line, esc leaves", RUN, _steer),
+    Action("toggle", ("space",), "on/off", "concept on/off, also while text streams", RECIPE, _concepts),
+    Action("weaker", ("-",), "weaker", "strength down by 0.5, also while text streams", RECIPE, _term),
+    Action("stronger", ("=",), "stronger", "strength up by 0.5, also while text streams", RECIPE, _term),
+    Action("weaker_fine", ("_",), "a little weaker", "strength down by 0.1", RECIPE, _term),
+    Action("stronger_fine", ("+",), "a little stronger", "strength up by 0.1", RECIPE, _term),
+    Action("zero", ("0",), "zero", "strength zero", RECIPE, _term),
+    Action("layers_down", ("[",), "layers down", "layers of the selected term one down", RECIPE, _term),
+    Action("layers_up", ("]",), "layers up", "layers of the selected term one up", RECIPE, _term),
+    Action("layers_fewer", ("{",), "fewer layers", "one layer fewer", RECIPE, _term),
+    Action("layers_more", ("}",), "more layers", "one layer more", RECIPE, _term),
+    Action("next_operation", ("o",), "operation", "next operation: add, keepnorm, ablate, set, cap, rotate", RECIPE, _term),
+    Action("next_scope", ("s",), "scope", "next scope: which tokens the term acts on", RECIPE, _term),
+    Action("edit_recipe", ("e",), "edit", "edit the recipe as text", RECIPE, _steer),
+    Action("clear_recipe", (), "clear recipe", "take every term out of the recipe", RECIPE, _term),
+    Action("undo", ("u",), "undo", "undo the last change of recipe or prompt", RECIPE, _undo),
+    Action("new_concept", ("n",), "new concept", "new concept from contrast pairs", RECIPE),
+    Action("extract", (), "make vectors", "make the vectors that this model lacks, in one pass", RECIPE, _run),
+    Action("next_pane", ("tab",), "next pane", "next pane", MOVE),
+    Action("previous_pane", ("shift+tab",), "previous pane", "previous pane", MOVE),
+    Action("move_down", ("j", "down"), "down", "down", MOVE),
+    Action("move_up", ("k", "up"), "up", "up", MOVE),
+    Action("move_left", ("h", "left"), "left", "to the pane on the left", MOVE),
+    Action("move_right", ("l", "right"), "right", "to the pane on the right", MOVE),
+    Action("first", ("g", "home"), "first", "first line", MOVE),
+    Action("last", ("G", "end"), "last", "last line; a streaming text is followed again", MOVE),
+    Action("page_down", ("pagedown", "ctrl+d"), "page down", "a page down", MOVE),
+    Action("page_up", ("pageup", "ctrl+u"), "page up", "a page up", MOVE),
+    Action("filter", ("/",), "filter", "filter the list", MOVE, _concepts),
+    Action("open", ("enter",), "open", "open, apply, run: what fits the pane", MOVE),
+    Action("zoom", ("z",), "zoom", "give the pane the whole screen, and back", MOVE, _steer),
+    _screen("1", "Steer", "steer and watch (home)"),
+    _screen("2", "Sweep", "layers by strengths on one grid"),
+    _screen("3", "Library", "vectors on disk"),
+    _screen("4", "Inspect", "hook points, patching, lens"),
+    _screen("5", "History", "every run, to read and replay"),
+    _screen("6", "Learn", "lessons that are done, not read"),
+    Action("choose_model", ("m",), "model", "choose a model", BENCH, argument="REF", also=("load",)),
+    Action("copy", ("y",), "copy", "copy what the pane holds: the recipe, a text", BENCH),
+    Action("choose_theme", ("t",), "theme", "choose a theme", BENCH, argument="NAME"),
+    Action("show_keys", ("?",), "keys", "the keys of this place", BENCH, also=("help",)),
+    Action("palette", (":", "ctrl+p"), "palette", "every action by name, and settings", BENCH),
+    Action("suspend", ("ctrl+z",), "suspend", "to the shell; `fg` comes back", BENCH),
+    Action("quit", ("ctrl+q",), "quit", "quit at once, everything saved (`:q` too)", BENCH, also=("q", "q!", "wq", "exit"), priority=True),
+    Action("temperature", (), "temperature", "sampling temperature; 0 is greedy", SETTINGS, _steer, "0..5"),
+    Action("top_p", (), "top-p", "nucleus sampling; 1 switches it off", SETTINGS, _steer, "0..1"),
+    Action("top_k", (), "top-k", "the k likeliest tokens; 0 switches it off", SETTINGS, _steer, "0.."),
+    Action("max_tokens", (), "tokens", "how many tokens a run makes at most", SETTINGS, _steer, "1.."),
+    Action("seed", (), "seed", "the seed of the next run", SETTINGS, _steer, "0.."),
+    Action("raw", (), "raw prompt", "bypass the chat template on/off", SETTINGS, _steer),
+)  # fmt: skip
+
+BY_ID = {action.id: action for action in ACTIONS}
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """One entry of the footer: an action, or two that belong together."""
+
+    ids: tuple[str, ...]
+    label: str = ""
+    """Empty takes the first action's own."""
+
+
+def _hints(*entries: str) -> tuple[Hint, ...]:
+    made = []
+    for entry in entries:
+        ids, _, words = entry.partition("|")
+        made.append(Hint(tuple(ids.split("/")), words or BY_ID[ids.split("/")[0]].label))
+    return tuple(made)
+
+
+_STRENGTH, _LAYERS = "weaker/stronger|strength", "layers_down/layers_up|layers"
+_ALWAYS = ("show_keys|keys",)
+
+FOOTERS: dict[str, tuple[Hint, ...]] = {
+    "concepts": _hints("run", "toggle", _STRENGTH, _LAYERS, "write_prompt", "baseline", "filter", "choose_model", *_ALWAYS),
+    "recipe": _hints("run", _STRENGTH, _LAYERS, "next_operation", "next_scope", "edit_recipe", "undo", *_ALWAYS),
+    "steered": _hints("run", _STRENGTH, "zoom", "copy", "repeat", "run_new_seed", "baseline", *_ALWAYS),
+    "baseline": _hints("run", "zoom", "copy", "baseline|hide", "repeat", *_ALWAYS),
+    "activations": _hints("run", _STRENGTH, _LAYERS, "zoom", *_ALWAYS),
+    "prompt": _hints("open|run", "stop|leave", "quit"),
+    "running": _hints("stop", _STRENGTH, _LAYERS, "toggle", "baseline", *_ALWAYS),
+    "elsewhere": _hints("show_steer", "choose_model", "choose_theme", "palette", "show_keys|keys", "quit"),
+}  # fmt: skip
+"""The next useful keys of each place, most useful first."""
+
+_NAMES = {
+    "escape": "esc", "space": "space", "pagedown": "pgdn", "pageup": "pgup", "shift+tab": "shift+tab", "left": "←",
+    "right": "→", "up": "↑", "down": "↓",
+}  # fmt: skip
+
+
+def key_label(key: str) -> str:
+    """Return a key as people write it."""
+    return _NAMES.get(key, key)
+
+
+def key_table() -> str:
+    """Return the table of keys for README, in Markdown."""
+    rows = ["| key | does |", "|---|---|"]
+    for action in ACTIONS:
+        if action.keys:
+            shown = " ".join(f"`{key_label(key)}`" for key in action.keys)
+            rows.append(f"| {shown} | {action.help} |")
+    return "\n".join(rows)

@@ -1,0 +1,259 @@
+"""The workbench: wires engine, session, registry of actions and screens together, and decides nothing itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import ClassVar, Literal
+
+from textual.app import App
+from textual.filter import LineFilter
+from textual.screen import Screen
+
+from steer_tui.config import Config
+from steer_tui.engine.recipe import Term
+from steer_tui.engine.types import Request
+from steer_tui.errors import RecipeError
+from steer_tui.options import Options
+from steer_tui.paths import Paths
+from steer_tui.session.messages import LoadModel, VectorSummary
+from steer_tui.session.runner import Engine
+from steer_tui.session.state import Workbench, load_session, save_session
+from steer_tui.text import clean
+from steer_tui.tui.actions import BY_ID, Situation
+from steer_tui.tui.app_actions import APP_ACTIONS
+from steer_tui.tui.background import in_background
+from steer_tui.tui.clipboard import copy
+from steer_tui.tui.glyphs import glyphs
+from steer_tui.tui.inbox import Inbox
+from steer_tui.tui.keymap import Keymap, load_keymap
+from steer_tui.tui.safe import Scrubber
+from steer_tui.tui.saver import Saver
+from steer_tui.tui.screens.base import WorkbenchScreen
+from steer_tui.tui.screens.soon import ABOUT, SoonScreen
+from steer_tui.tui.screens.steer import SteerScreen
+from steer_tui.tui.status import Status
+from steer_tui.tui.themes import DEFAULTS
+from steer_tui.tui.wardrobe import Wardrobe
+from steer_tui.tui.widgets.pane import Pane
+
+DRAIN, DRAIN_REMOTE = 1 / 20, 1 / 8
+"""Seconds between looks into the outbox; over SSH every redraw is bytes on the wire."""
+THEME_LOOK = 1.0
+SHORT, LONG = 4.0, 9.0
+"""Seconds a toast stays: a note, a warning."""
+DEMO = "demo"
+SCRUBBER = Scrubber()
+
+Severity = Literal["information", "warning", "error"]
+
+
+class SteerApp(App[int]):
+    """The app; its result is the exit status."""
+
+    CSS_PATH = "styles/workbench.tcss"
+    TITLE = "steer-tui"
+    ENABLE_COMMAND_PALETTE = False
+    DEFAULT_MODE = "steer"
+    NOTIFICATION_TIMEOUT = SHORT
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[object]]]] = {name: partial(SoonScreen, name) for name in ABOUT}
+
+    def __init__(self, engine: Engine, paths: Paths, config: Config, options: Options | None = None) -> None:
+        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
+        self.engine, self.paths, self.config = engine, paths, config
+        self.options = options or Options()
+        self.ascii = self.options.ascii or config.ascii
+        Pane.glyphs = glyphs(self.ascii)
+        self.animation_level = "none"
+        self.status = Status()
+        self.concepts: tuple[VectorSummary, ...] = ()
+        self.known: dict[str, VectorSummary] = {}
+        self.wanted = ""
+        """The concept to switch on when its vector has been made."""
+        self.last_request: Request | None = None
+        self.is_first_start = not paths.session.exists()
+        self.bench, problem = load_session(paths.session)
+        self.keymap, problems = load_keymap(paths.keys_file)
+        self._problems = [line for line in (problem, config.problem, *problems) if line]
+        self._inbox = Inbox(self)
+        self.saver = Saver(partial(save_session, paths.session), self._complain_of_saving)
+        self.steer = SteerScreen()
+        self.add_mode("steer", lambda: self.steer)
+        for binding in self.keymap.bindings():
+            self._bindings.key_to_bindings.setdefault(binding.key, []).append(binding)
+        self.wardrobe = Wardrobe(self, paths)
+        self.wardrobe.open(self.options.theme or self.bench.theme or config.theme)
+
+    # Life
+
+    def on_mount(self) -> None:
+        """Look into the outbox from now on; the engine starts when the first frame is out."""
+        remote = os.environ.get("SSH_CONNECTION")
+        self.set_interval(DRAIN_REMOTE if remote else DRAIN, self._inbox.drain)
+        self.set_interval(THEME_LOOK, self.wardrobe.look)
+        for line in self._problems:
+            self.say(line, "warning")
+        self.call_after_refresh(self.start_engine)
+
+    def start_engine(self) -> None:
+        """Begin to load the model that was asked for, or the last one, or the demo."""
+        self.engine.start()
+        self.load_model(self.options.model or self.config.model or self.bench.model_ref or DEMO)
+
+    def leave(self) -> None:
+        """End the screen at once; the session is saved and the engine told before anything else."""
+        self.engine.stop_run()
+        self.engine.cancel_load()
+        self.steer.keep_prompt()
+        self.saver.later(self.bench)
+        self.exit(0)
+
+    def leave_from_signal(self) -> None:
+        """End the screen from a signal handler, which interrupts whatever the loop was doing."""
+        self.saver.later(self.bench)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self.leave)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return Textual's filters and, last, the one that lets no control character out."""
+        return [*super().get_line_filters(), SCRUBBER]
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Return our own variables as they are where a theme says nothing of them."""
+        return dict(DEFAULTS)
+
+    # Actions
+
+    def action_press(self, action_id: str) -> None:
+        """Do what a key is bound to."""
+        self.act(action_id)
+
+    def act(self, action_id: str, argument: str = "") -> None:
+        """Do an action, or say why it is not possible now."""
+        reason = BY_ID[action_id].why_not(self.situation())
+        if reason and action_id != "stop":
+            return self.say(reason)
+        method = getattr(self.screen, f"act_{action_id}", None)
+        if method is not None:
+            method()
+        elif action_id in APP_ACTIONS:
+            APP_ACTIONS[action_id](self, argument)
+
+    def situation(self) -> Situation:
+        """Return what decides which actions are possible."""
+        return Situation(
+            model=self.status.info.ref if self.status.info else "",
+            loading=self.status.loading,
+            running=self.status.running is not None,
+            extracting=self.status.extracting,
+            concepts=len(self.concepts),
+            terms=len(self.bench.terms),
+            has_run=self.last_request is not None,
+            can_undo=self.bench.can_undo,
+            screen=self.current_mode,
+            filtered=bool(self.steer.concepts.filter_text) or self.steer.concepts.filtering,
+            zoomed=bool(self.steer.desk.facts.zoomed),
+        )
+
+    # Session and engine
+
+    def change(self, bench: Workbench) -> None:
+        """Put a new session state in force: on the screen, on disk, and in the text that streams."""
+        before, self.bench = self.bench, bench
+        if bench is before or bench == before:
+            return
+        self.saver.later(bench)
+        if self.status.running is not None and bench.recipe_text != before.recipe_text:
+            self.engine.change_recipe(bench.recipe_text)
+        if self.steer.is_mounted:
+            self.steer.show_bench()
+
+    def load_model(self, ref: str | None) -> None:
+        """Load a model; the one in use stays until it is there."""
+        if not ref:
+            return
+        options, config = self.options, self.config
+        self.engine.send(
+            LoadModel(
+                ref,
+                options.device or config.device,
+                options.dtype or config.dtype,
+                options.device_map,
+                options.offline or config.offline,
+            )
+        )
+        self.status = replace(self.status, loading=ref, fraction=None, failed=False)
+        self.show_status()
+
+    def stop_work(self) -> bool:
+        """Stop what the engine does, the run first; False where it does nothing."""
+        if self.status.running is not None or self.status.extracting:
+            self.engine.stop_run()
+        elif self.status.loading:
+            self.engine.cancel_load()
+        else:
+            return False
+        return True
+
+    def set_concepts(self, concepts: tuple[VectorSummary, ...]) -> None:
+        """Take in what can steer the model."""
+        self.concepts = concepts
+        self.known = {item.name: item for item in concepts}
+
+    def layers_of(self, term: Term) -> set[int]:
+        """Return the block indices that a term acts on in the loaded model; none where they do not fit."""
+        item, info = self.known.get(term.name), self.status.info
+        if info is None:
+            return set()
+        try:
+            return set(term.resolve_layers(info.layers, item.best_layers if item else ()))
+        except RecipeError:
+            return set()
+
+    def offer_model(self, ref: str) -> None:
+        """Ask whether a smaller model should be loaded instead."""
+        from steer_tui.tui.screens.question import Question
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.load_model(ref)
+
+        self.push_screen(Question(f"Load {ref} instead? It is smaller."), answered)
+
+    def set_theme(self, name: str | None) -> None:
+        """Wear a theme and keep it for the next start."""
+        if name and self.wardrobe.wear(name):
+            self.change(self.bench.set_theme(name))
+
+    # Words to the person
+
+    def show_status(self) -> None:
+        """Draw the top and the bottom line anew."""
+        if isinstance(self.screen, WorkbenchScreen):
+            self.screen.show_status()
+
+    def say(self, text: str, severity: Severity = "information") -> None:
+        """Show a short toast; brackets in it mean nothing."""
+        text = clean(text)
+        if not self.is_running:
+            self._problems.append(text)
+        elif text.strip():
+            self.notify(text, severity=severity, timeout=SHORT if severity == "information" else LONG, markup=False)
+
+    def complain(self, message: str, hint: str | None = None) -> None:
+        """Show an error: one line, and what to do about it."""
+        self.say(f"{message}\n{hint}" if hint else message, "error")
+
+    def copy_text(self, text: str, what: str) -> None:
+        """Copy by whatever way there is, and say which; tmux is asked off the screen's thread."""
+
+        def write(sequence: str) -> None:
+            if self._driver is not None:
+                self.call_from_thread(self._driver.write, sequence)
+
+        in_background(self, partial(copy, text, what, self.paths.state, write), self.say)
+
+    def _complain_of_saving(self, reason: str) -> None:
+        in_background(self, lambda: f"the session is not saved: {reason}", partial(self.say, severity="warning"))

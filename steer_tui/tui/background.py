@@ -1,0 +1,26 @@
+"""Short work off the screen's thread: a daemon thread of its own, its result handed back to the screen.
+
+Not Textual's workers: their executor is joined when the process ends, and a stuck one would hold it for seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from textual.app import App
+
+T = TypeVar("T")
+
+
+def in_background(app: App[Any], work: Callable[[], T], then: Callable[[T], object]) -> None:
+    """Run `work` in a thread and call `then` with its result on the screen's thread, if the screen is still there."""
+
+    def run() -> None:
+        result = work()
+        with contextlib.suppress(RuntimeError):  # the app has ended meanwhile
+            app.call_from_thread(then, result)
+
+    threading.Thread(target=run, daemon=True, name="background").start()

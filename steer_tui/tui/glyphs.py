@@ -1,0 +1,77 @@
+"""The signs the screen draws with: one set for terminals of today, one of plain ASCII.
+
+Every glyph is one cell wide in both sets, so that a layout never depends on which is in use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """What the panes draw with; each name says what it stands for."""
+
+    on: str = "●"
+    off: str = "○"
+    missing: str = "◌"
+    """A concept that has no vector for this model yet."""
+    broken: str = "✗"
+    cursor: str = "▸"
+    steered: str = "▸"
+    """Marks a layer that steering touches."""
+    mark_open: str = "‹"
+    mark_close: str = "›"
+    bar_left: str = "▕"
+    bar_right: str = "▏"
+    rail: str = "─"
+    rail_filled: str = "━"
+    rail_zero: str = "┼"
+    knob: str = "●"
+    dot: str = "·"
+    ellipsis: str = "…"
+    delta: str = "Δ"
+    return_key: str = "↵"
+    full: str = "█"
+    empty: str = "░"
+    spark: str = "▁▂▃▄▅▆▇█"
+    """Eight heights, lowest first."""
+    minus: str = "−"
+    thumb: str = "▐"
+    up: str = "↑"
+    down: str = "↓"
+
+
+UNICODE = Glyphs()
+ASCII = Glyphs(
+    on="*",
+    off="o",
+    missing=".",
+    broken="x",
+    cursor=">",
+    steered=">",
+    mark_open="<",
+    mark_close=">",
+    bar_left="[",
+    bar_right="]",
+    rail="-",
+    rail_filled="=",
+    rail_zero="|",
+    knob="O",
+    dot="-",
+    ellipsis="~",
+    delta="d",
+    return_key="<",
+    full="#",
+    empty=".",
+    spark="_.-:=+*#",
+    minus="-",
+    thumb="#",
+    up="^",
+    down="v",
+)
+
+
+def glyphs(ascii_only: bool) -> Glyphs:
+    """Return the set to draw with."""
+    return ASCII if ascii_only else UNICODE

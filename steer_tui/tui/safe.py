@@ -1,0 +1,66 @@
+"""Text from outside on its way to the screen: markup never read, control characters never passed on.
+
+Promises that what it returns can be given to any widget or toast; knows nothing of which widget that is.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from textual.color import Color
+from textual.content import Content
+from textual.filter import LineFilter
+
+from steer_tui.text import clean, one_line
+
+_SUSPECT = re.compile("[^ -~\u00a0-\u00ac\u00ae-\u0600\u2010-\u2027\u2030-\u205f\u2070-\ud7ff]")
+
+
+@lru_cache(2048)
+def label(text: str) -> str:
+    """Return a name from outside as one clean line."""
+    return one_line(text)
+
+
+def content(text: str) -> Content:
+    """Return clean text, of several lines perhaps, as content whose brackets mean nothing."""
+    return Content(clean(text))
+
+
+def fit(text: str, cells: int, ellipsis: str = "…") -> str:
+    """Return a clean line of exactly `cells` cells: padded with blanks, or cut and ended by `ellipsis`.
+
+    Measured as Textual measures, so that columns stay where they were put.
+    """
+    if cells <= 0:
+        return ""
+    if cell_len(text) <= cells:
+        return set_cell_size(text, cells)
+    return set_cell_size(set_cell_size(text, cells - cell_len(ellipsis)).rstrip() + ellipsis, cells)
+
+
+def fit_right(text: str, cells: int, ellipsis: str = "…") -> str:
+    """Return what `fit` returns, the text at the right-hand end."""
+    return " " * (cells - cell_len(text)) + text if cell_len(text) <= cells else fit(text, cells, ellipsis)
+
+
+class Scrubber(LineFilter):
+    """The last gate before the terminal: no segment leaves with a control character, whatever widget made it."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """Return `segments` with their text cleaned, of the same width in cells."""
+        if not any(_SUSPECT.search(segment.text) for segment in segments):
+            return segments
+        return [
+            Segment(one_row(segment.text), segment.style, segment.control) if _SUSPECT.search(segment.text) else segment
+            for segment in segments
+        ]
+
+
+def one_row(text: str) -> str:
+    """Return clean text without newlines and tabs; its width in cells is the one Textual reckoned with."""
+    cells = cell_len(text)
+    return set_cell_size(clean(text).replace("\n", "").replace("\t", ""), cells)

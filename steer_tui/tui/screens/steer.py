@@ -1,0 +1,98 @@
+"""Steer, the home screen: concepts and recipe on the left, texts and activations on the right, the prompt below.
+
+What is shown, and when; what keys do is in `steer_move`, `steer_recipe` and `steer_run`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from steer_tui.engine.recipe import Term
+from steer_tui.session.state import Workbench
+from steer_tui.tui.actions import FOOTERS, Hint
+from steer_tui.tui.layout import PROMPT
+from steer_tui.tui.screens.steer_move import MoveActions
+from steer_tui.tui.screens.steer_recipe import RecipeActions
+from steer_tui.tui.screens.steer_run import RunActions
+
+
+class SteerScreen(RunActions, RecipeActions, MoveActions):
+    """The home screen."""
+
+    def on_mount(self) -> None:
+        """Show the session as it was left."""
+        self.show_bench()
+        self.show_empty_notes()
+
+    def hints(self) -> Sequence[Hint]:
+        """Return the keys of the pane that has the keyboard; of a run while one streams."""
+        if self.place == PROMPT:
+            return FOOTERS["prompt"]
+        return FOOTERS["running"] if self.bench_app.status.running is not None else FOOTERS[self.place]
+
+    # What is shown
+
+    def show_bench(self) -> None:
+        """Show the recipe, the prompt and the settings as they are now."""
+        app = self.bench_app
+        bench = app.bench
+        terms = {term.name: term for term in bench.terms}
+        self.concepts.show(app.concepts, terms)
+        self.recipe.show(bench.terms, bench.selected, app.known)
+        self.prompt.show(bench.prompt)
+        self.prompt.say(_sampling_note(bench))
+        self.activations.choose(*self._watched(bench.selected_term))
+        self.show_layout()
+        self.show_status()
+
+    def show_layout(self) -> None:
+        """Arrange the panes by what there is to show."""
+        app = self.bench_app
+        layers = app.status.info.layers if app.status.info else 6
+        self.desk.facts = replace(
+            self.desk.facts,
+            baseline=app.bench.baseline,
+            terms=len(app.bench.terms),
+            prompt_lines=self.prompt.line_total,
+            layers=layers,
+        )
+
+    def _watched(self, term: Term | None) -> tuple[str, frozenset[int]]:
+        """Return the concept whose places the table shows, and every layer that the recipe steers."""
+        app = self.bench_app
+        touched: set[int] = set()
+        for other in app.bench.terms:
+            touched |= app.layers_of(other)
+        return (term.name if term else ""), frozenset(touched)
+
+    def show_empty_notes(self) -> None:
+        """Say in empty panes what to press next."""
+        app = self.bench_app
+        if app.status.info is None:
+            ready = "the model is loading" if app.status.word != "failed" else "no model: m chooses one"
+        else:
+            ready = "press r to run"
+        notes = {
+            self.concepts: "" if app.status.info else "concepts come with the model",
+            self.steered: ready,
+            self.baseline: "the same prompt, unsteered",
+            self.activations: "every layer, live, while text streams",
+        }
+        for pane, note in notes.items():
+            pane.empty_note = note
+            pane.refresh()
+
+
+def _sampling_note(bench: Workbench) -> str:
+    """Return the sampling settings that differ from plain sampling, and the length."""
+    sampling = bench.sampling
+    words = ["greedy" if sampling.temperature == 0 else f"temperature {sampling.temperature:g}"]
+    if sampling.top_p < 1:
+        words.append(f"top-p {sampling.top_p:g}")
+    if sampling.top_k:
+        words.append(f"top-k {sampling.top_k}")
+    words += [f"{sampling.max_tokens} tokens", f"seed {sampling.seed}"]
+    if bench.raw:
+        words.append("raw")
+    return ", ".join(words)

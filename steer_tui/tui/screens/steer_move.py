@@ -1,0 +1,105 @@
+"""Moving on Steer: within a pane, between panes, zoom and filter."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from steer_tui.tui.layout import ACTIVATIONS, BASELINE, CONCEPTS, PROMPT, RECIPE, STEERED, panes
+from steer_tui.tui.screens.steer_panes import SteerPanes
+from steer_tui.tui.widgets.pane import Pane
+
+FAR = 10**9
+LEFT = (CONCEPTS, RECIPE)
+
+
+class MoveActions(SteerPanes):
+    """Actions that change what is looked at, and nothing else."""
+
+    def act_next_pane(self) -> None:
+        """Go to the next pane."""
+        self.walk(1)
+
+    def act_previous_pane(self) -> None:
+        """Go to the previous pane."""
+        self.walk(-1)
+
+    def walk(self, step: int) -> None:
+        """Go so many panes on."""
+        order = panes(self.desk.facts)
+        at = order.index(self.place) if self.place in order else 0
+        self.go_to(order[(at + step) % len(order)])
+
+    def act_move_left(self) -> None:
+        """Go to the pane on the left."""
+        if self.place == BASELINE and STEERED in self.desk.visible_panes():
+            self.go_to(STEERED)
+        elif self.place not in LEFT:
+            self.go_to(self.latest(LEFT))
+
+    def act_move_right(self) -> None:
+        """Go to the pane on the right."""
+        if self.place in LEFT:
+            self.go_to(self.latest((STEERED, BASELINE, ACTIVATIONS)))
+        elif self.place == STEERED and self.desk.facts.baseline:
+            self.go_to(BASELINE)
+
+    def latest(self, names: tuple[str, ...]) -> str:
+        """Return the pane of these that was looked at last, among the visible ones."""
+        visible = self.desk.visible_panes()
+        seen = [name for name in self.desk.facts.recent if name in names and name in visible]
+        return (seen or [name for name in names if name in visible] or [names[0]])[0]
+
+    def act_move_down(self) -> None:
+        """Move down."""
+        self.move(1)
+
+    def act_move_up(self) -> None:
+        """Move up."""
+        self.move(-1)
+
+    def act_page_down(self) -> None:
+        """Move a page down."""
+        self.move(max(1, self.page - 1))
+
+    def act_page_up(self) -> None:
+        """Move a page up."""
+        self.move(-max(1, self.page - 1))
+
+    def act_first(self) -> None:
+        """Move to the first line."""
+        self.move(-FAR)
+
+    def act_last(self) -> None:
+        """Move to the last line."""
+        self.move(FAR)
+
+    @property
+    def page(self) -> int:
+        """Lines of the pane that has the keyboard."""
+        focused = self.focused
+        return focused.body_height if isinstance(focused, Pane) else 1
+
+    def move(self, amount: int) -> None:
+        """Move the cursor or the view of the pane that has the keyboard."""
+        if self.place == CONCEPTS:
+            self.concepts.move(amount)
+        elif self.place == RECIPE:
+            bench = self.bench_app.bench
+            last = max(0, len(bench.terms) - 1)
+            self.bench_app.change(bench.select(min(max(0, bench.selected + amount), last)))
+        elif isinstance(self.focused, Pane):
+            self.focused.scroll_lines(amount)
+
+    def act_zoom(self) -> None:
+        """Give the pane the whole desk, or give it back."""
+        self.desk.facts = replace(self.desk.facts, zoomed=None if self.desk.facts.zoomed else self.place)
+        self.show_status()
+
+    def act_filter(self) -> None:
+        """Write the filter of the concepts."""
+        self.go_to(CONCEPTS)
+        self.concepts.start_filter()
+
+    def act_write_prompt(self) -> None:
+        """Write the prompt."""
+        self.go_to(PROMPT)
+        self.prompt.move_cursor(self.prompt.document.end)

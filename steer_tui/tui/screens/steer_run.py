@@ -1,0 +1,203 @@
+"""What keys do to runs, and what a run shows while it streams."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+from steer_tui.engine.recipe import Recipe, Term, format_layers, format_number, parse_recipe
+from steer_tui.engine.types import Request, Token
+from steer_tui.errors import RecipeError
+from steer_tui.session.messages import Generate, RunFailed, RunFinished, RunStarted, RunSteps
+from steer_tui.tui.layout import ACTIVATIONS, BASELINE, CONCEPTS, PROMPT, RECIPE, STEERED
+from steer_tui.tui.screens.steer_panes import SteerPanes
+from steer_tui.tui.widgets.prompt import Prompt
+from steer_tui.tui.widgets.stream_text import StreamText
+
+LARGEST_SEED = 2**31 - 1
+OFF, ON = "off", "on"
+"""Marks in the text where steering ends and begins because of a scope."""
+
+
+class RunActions(SteerPanes):
+    """Actions that begin and end runs, and the events of a run."""
+
+    _run_id = 0
+    _acting = True
+    """Whether the newest steered token was steered."""
+    _recipe_text = ""
+    """The recipe in force at the newest token."""
+
+    def act_run(self) -> None:
+        """Run the current recipe."""
+        self.keep_prompt()
+        bench = self.bench_app.bench
+        self.start_run(Request(bench.prompt, bench.recipe_text, bench.sampling, bench.baseline, bench.raw))
+
+    def act_run_new_seed(self) -> None:
+        """Run with a new seed."""
+        bench = self.bench_app.bench
+        seed = random.randrange(LARGEST_SEED)
+        self.bench_app.change(bench.set_sampling(replace(bench.sampling, seed=seed)))
+        self.act_run()
+
+    def act_repeat(self) -> None:
+        """Repeat the last run, live changes included."""
+        if self.bench_app.last_request is not None:
+            self.start_run(self.bench_app.last_request)
+
+    def start_run(self, request: Request) -> None:
+        """Send a request; a run that streams is stopped first."""
+        app = self.bench_app
+        if not request.prompt.strip():
+            self.go_to(PROMPT)
+            return app.say("the prompt is empty: write one")
+        if app.status.running is not None:
+            app.engine.stop_run()
+        self._run_id += 1
+        app.engine.send(Generate(self._run_id, request))
+
+    def act_stop(self) -> None:
+        """Leave one level: the filter, a text field, the zoom, a run, a load."""
+        app = self.bench_app
+        if self.concepts.filtering or (self.place == CONCEPTS and self.concepts.filter_text):
+            self.concepts.stop_filter(clear=True)
+        elif self.place == PROMPT:
+            self.go_to(CONCEPTS)
+        elif app.status.running is not None:
+            app.engine.stop_run()
+        elif self.desk.facts.zoomed:
+            self.act_zoom()
+        else:
+            app.stop_work()
+
+    def act_baseline(self) -> None:
+        """Show the unsteered text beside the steered one, or not."""
+        app = self.bench_app
+        if self.place == BASELINE:
+            self.go_to(STEERED)
+        app.change(app.bench.set_baseline(not app.bench.baseline))
+        if app.bench.baseline and app.status.running is None and not self.steered.is_empty and self.baseline.is_empty:
+            app.say("baseline on: the next run shows it")
+
+    def act_open(self) -> None:
+        """Do what enter means here."""
+        if self.place == CONCEPTS:
+            self.bench_app.act("toggle")
+        elif self.place == RECIPE:
+            self.bench_app.act("edit_recipe")
+        elif self.place in (STEERED, BASELINE, ACTIVATIONS):
+            self.act_zoom()
+
+    def act_copy(self) -> None:
+        """Copy what the pane holds: a text, or the recipe."""
+        app = self.bench_app
+        if self.place in (STEERED, BASELINE):
+            pane = self.steered if self.place == STEERED else self.baseline
+            app.copy_text(pane.plain, "text") if pane.plain else app.say("no text yet: r runs")
+        elif app.bench.recipe_text:
+            app.copy_text(app.bench.recipe_text, "recipe")
+        else:
+            app.say("nothing to copy yet")
+
+    def keep_prompt(self) -> None:
+        """Take the prompt from its field into the session."""
+        app = self.bench_app
+        app.change(app.bench.set_prompt(self.prompt.text))
+
+    def on_prompt_submitted(self, event: Prompt.Submitted) -> None:
+        """Run what was written, and watch it."""
+        self.keep_prompt()
+        self.go_to(STEERED)
+        self.bench_app.act("run")
+
+    # Events of a run
+
+    def run_started(self, event: RunStarted) -> None:
+        """Clear the panes and begin with the prompt."""
+        request = event.request
+        self._acting, self._recipe_text = True, request.recipe
+        self.bench_app.last_request = request
+        for pane in (self.steered, self.baseline):
+            pane.clear()
+            pane.say("")
+        self.steered.append(event.prompt_text, "prompt")
+        if request.baseline:
+            self.baseline.append(event.prompt_text, "prompt")
+        else:
+            self.baseline.empty_note = "the last run had no baseline"
+        self.activations.start()
+
+    def run_steps(self, event: RunSteps) -> None:
+        """Show steps as they come."""
+        for step in event.steps:
+            if step.change is not None:
+                self._mark_change(step.change)
+            if step.steered is not None:
+                self._show_steered(step.steered)
+            if step.baseline is not None:
+                self.baseline.append(step.baseline.text)
+        self.activations.push(event.steps)
+
+    def _mark_change(self, recipe: str) -> None:
+        self.steered.append_mark(describe_change(self._recipe_text, recipe))
+        self._recipe_text = recipe
+
+    def _show_steered(self, token: Token) -> None:
+        acting = token.steered or not self._recipe_text
+        if acting != self._acting:
+            self.steered.append_mark(ON if acting else OFF)
+            self._acting = acting
+        self.steered.append(token.text, "" if acting else "unsteered")
+
+    def run_finished(self, event: RunFinished) -> None:
+        """Show how it ended and what it measured."""
+        result = event.result
+        self.bench_app.last_request = result.request
+        self._end_note(self.steered, len(result.steered.ids), result.steered.finish)
+        if result.baseline is not None:
+            self._end_note(self.baseline, len(result.baseline.ids), result.baseline.finish)
+        self.activations.finish(result.measures)
+
+    def _end_note(self, pane: StreamText, count: int, finish: str) -> None:
+        how = {"stop": "ended", "length": "token limit", "cancelled": "stopped"}[finish]
+        pane.say(f"{count} tokens, {how}")
+
+    def run_failed(self, event: RunFailed) -> None:
+        """Say what went wrong; what was streamed stays."""
+        self.steered.say("failed")
+        self.bench_app.complain(event.message, event.hint)
+
+
+def describe_change(before: str, after: str) -> str:
+    """Return what a live change changed, such as `happy:2.5` or `happy:2@4-5, -sad`; the whole recipe where unsure."""
+    try:
+        old, new = parse_recipe(before), parse_recipe(after)
+    except RecipeError:
+        return after or OFF
+    return ", ".join(_differences(old, new)) or after or OFF
+
+
+def _differences(old: Recipe, new: Recipe) -> list[str]:
+    was = {term.name: term for term in old.terms}
+    now = {term.name: term for term in new.terms}
+    words = []
+    for name, term in now.items():
+        if name not in was:
+            words.append(f"+{term}")
+        elif term != was[name]:
+            words.append(_changed_parts(was[name], term))
+    return words + [f"-{name}" for name in was if name not in now]
+
+
+def _changed_parts(old: Term, new: Term) -> str:
+    text = new.name
+    if new.strength != old.strength:
+        text += f":{format_number(new.strength)}"
+    if new.layers != old.layers:
+        text += f"@{format_layers(new.layers)}"
+    if new.op != old.op:
+        text += f"~{new.op}"
+    if new.scope != old.scope:
+        text += f"/{new.scope}"
+    return text

@@ -1,0 +1,183 @@
+"""The Activations pane: what each block's output is at the newest token, and what a finished run measured."""
+
+from __future__ import annotations
+
+from steer_tui.engine.types import Measures, Step
+from steer_tui.tui.history import KEPT, NAN, ActivationHistory
+from steer_tui.tui.numbers import MISSING, percent, plain, signed, spark
+from steer_tui.tui.safe import fit, fit_right, label
+from steer_tui.tui.widgets.pane import Pane, Part
+
+WIDE = 50
+"""From this many cells on, mean and standard deviation have columns too."""
+LEAST_SPARK = 6
+
+
+class Activations(Pane):
+    """One row per layer, the measures below."""
+
+    TITLE = "Activations"
+    head_count = 1
+    foot_count = 1
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.history = ActivationHistory()
+        self.concept = ""
+        """Whose places are shown; empty shows norms alone."""
+        self.steered_layers: frozenset[int] = frozenset()
+        self.empty_note = ""
+        self._measures: Measures | None = None
+        self._note = ""
+
+    # What is shown
+
+    def start(self) -> None:
+        """Begin a run: forget the one before."""
+        self.history = ActivationHistory()
+        self._measures = None
+        self.refresh()
+
+    def push(self, steps: tuple[Step, ...]) -> None:
+        """Take in the steps of a run, oldest first."""
+        for step in steps:
+            self.history.push(step)
+        self.refresh()
+
+    def finish(self, measures: Measures | None) -> None:
+        """Show what the whole run measured."""
+        self._measures = measures
+        self.refresh()
+
+    def choose(self, concept: str, layers: frozenset[int]) -> None:
+        """Show the places of a concept and mark the layers that are steered."""
+        if (concept, layers) != (self.concept, self.steered_layers):
+            self.concept, self.steered_layers = concept, layers
+            self.refresh()
+
+    @property
+    def _shown(self) -> str:
+        """The concept whose places there are: the chosen one, else any."""
+        newest = self.history.newest
+        if newest is None or self.concept in newest.places:
+            return self.concept
+        return next(iter(newest.places), "")
+
+    # Lines
+
+    def line_total(self) -> int:
+        """Return the number of layers."""
+        newest = self.history.newest
+        return len(newest.layers) if newest else 1
+
+    def head_line(self, index: int, width: int) -> list[Part]:
+        """Return the names of the columns."""
+        if self.history.newest is None:
+            return []
+        concept = label(self._shown)
+        names = [
+            "layer",
+            "mean",
+            "std",
+            "norm",
+            concept,
+            f"{self.glyphs.delta} base" if width < WIDE + 20 else f"{self.glyphs.delta} baseline",
+        ]
+        cells = [
+            fit_right(name, size, self.glyphs.ellipsis)
+            for name, size in zip(names, self._sizes(width), strict=True)
+            if size
+        ]
+        room = width - sum(self._sizes(width)) - 2
+        what = f"last {min(room, KEPT)} tokens" if room >= 14 else "tokens"
+        return [("".join(cells), "group"), ("  " + fit(what, room) if room >= LEAST_SPARK else "", "group")]
+
+    def _sizes(self, width: int) -> list[int]:
+        """Return the widths of the columns before the sparkline; 0 leaves one out."""
+        if width < WIDE:
+            return [5, 0, 0, 7, 8 if self._shown else 0, 7]
+        roomy = width >= WIDE + 20
+        return [7, 8, 7, 8, (11 if roomy else 8) if self._shown else 0, 12 if roomy else 7]
+
+    def line(self, index: int, width: int) -> list[Part]:
+        """Return a layer's row."""
+        newest = self.history.newest
+        if newest is None:
+            return [(fit(self.empty_note, width, self.glyphs.ellipsis), "muted")]
+        layer, concept, sizes = newest.layers[index], self._shown, self._sizes(width)
+        touched = layer in self.steered_layers
+        place, shift = self.history.place(concept, index), self.history.shift(concept, index)
+        cells: list[Part] = [
+            (
+                f"{self.glyphs.steered if touched else ' '}{fit_right(str(layer), sizes[0] - 1)}",
+                "on" if touched else "",
+            ),
+            (fit_right(signed(newest.mean[index], 3), sizes[1]), "muted"),
+            (fit_right(plain(newest.std[index]), sizes[2]), "muted"),
+            (fit_right(plain(newest.norm[index], 1), sizes[3]), ""),
+            (fit_right(signed(place), sizes[4]), _paint(place)),
+            (fit_right(signed(shift), sizes[5]), _paint(shift)),
+        ]
+        room = width - sum(sizes) - 2
+        if room >= LEAST_SPARK:
+            cells.append(("  " + self._spark(concept, index, min(room, KEPT)), "spark" if not touched else "on"))
+        return [(text, paint) for text, paint in cells if text]
+
+    def _spark(self, concept: str, index: int, count: int) -> str:
+        values = self.history.series(concept, index, count)
+        if not concept:
+            known = [value for value in values if value == value]
+            return spark(values, min(known, default=0), max(known, default=1), self.glyphs)
+        return spark(values, self._low, self._high, self.glyphs)
+
+    @property
+    def _low(self) -> float:
+        return -0.5
+
+    @property
+    def _high(self) -> float:
+        return 1.5
+
+    def foot_line(self, index: int, width: int) -> list[Part]:
+        """Return the measures of the run, as many as fit."""
+        parts: list[Part] = []
+        room = width
+        for name, value in self._facts():
+            needed = len(name) + len(value) + 1 + (3 if parts else 1)
+            if needed > room:
+                break
+            parts += [("   " if parts else " ", ""), (f"{name} ", "muted"), (value, "strong")]
+            room -= needed
+        return parts
+
+    def _facts(self) -> list[tuple[str, str]]:
+        """Return the measures, most telling first."""
+        facts: list[tuple[str, str]] = []
+        added = self.history.added
+        measures = self._measures
+        if measures is not None:
+            name = self._shown if self._shown in measures.concepts else next(iter(measures.concepts), "")
+            if name:
+                facts.append((label(name), _pair(measures.concepts[name], signed)))
+            facts.append(("perplexity", _pair(measures.perplexity, lambda value: plain(value, 1))))
+            if measures.kl_mean is not None:
+                facts.append(("KL", f"{plain(measures.kl_mean)} nats"))
+        if added == added:
+            facts.append(("added", f"{percent(added)} of norm"))
+        return facts
+
+
+def _pair(values: tuple[float | None, float | None], show: object) -> str:
+    """Return `steered / baseline`, or the one there is."""
+    assert callable(show)
+    steered, baseline = (MISSING if value is None else str(show(value)) for value in values)
+    return steered if values[1] is None else f"{steered} / {baseline}"
+
+
+def _paint(value: float) -> str:
+    if value != value or value == 0:
+        return "muted"
+    return "positive" if value > 0 else "negative"
+
+
+__all__ = ["NAN", "Activations"]
