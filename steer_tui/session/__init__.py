@@ -1,1 +1,1 @@
-"""Decides: the engine thread, what the workbench knows, and the journal. Imports neither textual nor, at import, torch."""
+"""Decides: the engine thread, the workbench's state, the journal. Imports no textual, and torch in the thread only."""

@@ -47,7 +47,7 @@ class EngineReady:
 
 @dataclass(frozen=True, slots=True)
 class LoadProgress:
-    """Loading goes on; `fraction` is None while it cannot be told."""
+    """Loading goes on; `fraction` (0 to 1) is None while it cannot be told."""
 
     ref: str
     fraction: float | None
@@ -56,7 +56,7 @@ class LoadProgress:
 
 @dataclass(frozen=True, slots=True)
 class VectorSummary:
-    """A concept as the Concepts pane needs it: one that has a vector for the loaded model, or one that could get one."""
+    """A concept as the Concepts pane needs it: one that has a vector for the loaded model, or could get one."""
 
     name: str
     group: str
@@ -68,6 +68,8 @@ class VectorSummary:
     bundled: bool
     problem: str | None = None
     """Why it cannot be used, None where it can."""
+    warning: str | None = None
+    """Why it may not do what it promises, such as other weights of the same model; None where it should."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ class RunSteps:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """The run ended by itself or was stopped; `result.steered.finish` says which."""
+    """The run ended by itself or was stopped, perhaps before RunStarted; `result.steered.finish` says which."""
 
     run_id: int
     result: RunResult
@@ -126,7 +128,7 @@ class RunFinished:
 
 @dataclass(frozen=True, slots=True)
 class RunFailed:
-    """The run ended by an error; the model is clean and usable."""
+    """The run ended by an error, perhaps before RunStarted; the model is clean and usable."""
 
     run_id: int
     message: str
@@ -143,10 +145,12 @@ class ExtractProgress:
 
 @dataclass(frozen=True, slots=True)
 class ExtractFinished:
-    """An extraction ended; VectorsChanged came before it. `message` is None where all went well."""
+    """An extraction ended; VectorsChanged came before it if any vector was made."""
 
     names: tuple[str, ...]
+    """The vectors that were made; empty where it was stopped or failed."""
     message: str | None = None
+    """What went wrong, None where all went well and where it was stopped."""
     hint: str | None = None
 
 
@@ -156,6 +160,14 @@ class RecipeRefused:
 
     message: str
     hint: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something to know that stops nothing, such as a journal that cannot be written."""
+
+    message: str
+    hint: str | None = None
 
 
 Event = (
@@ -171,4 +183,5 @@ Event = (
     | ExtractProgress
     | ExtractFinished
     | RecipeRefused
+    | Notice
 )

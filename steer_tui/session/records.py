@@ -1,0 +1,101 @@
+"""Runs as the journal keeps them, and requests as JSON.
+
+Plain values; knows nothing of databases.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from steer_tui.engine.types import Change, Finish, Request, Sampling
+
+Ending = Finish | Literal["failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunEntry:
+    """A run as a list shows it."""
+
+    id: int
+    created: str
+    """ISO 8601, UTC."""
+    model: str
+    """What the user called it."""
+    prompt: str
+    recipe: str
+    seed: int
+    finish: Ending | None
+    """None while it streams, and where the program was killed before it ended."""
+    starred: bool
+    note: str
+    head: str
+    """How the steered text begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """All that is kept of a run."""
+
+    entry: RunEntry
+    model: dict[str, object]
+    """The `model` object of the contract's JSON."""
+    request: Request
+    """Live changes included, so that running it again gives the same text."""
+    steered: str
+    """As it came, as far as it came."""
+    baseline: str | None
+    """None where none was asked for."""
+    message: str | None
+    """Why it failed, None where it did not."""
+    result: dict[str, object] | None
+    """What `generate --json` prints; None for a run that failed or did not end."""
+
+
+def request_to_json(request: Request) -> dict[str, object]:
+    """Return all that is needed to run it again."""
+    return {
+        "prompt": request.prompt,
+        "recipe": request.recipe,
+        "sampling": request.sampling.to_json(),
+        "baseline": request.baseline,
+        "raw": request.raw,
+        "statistics": request.statistics,
+        "changes": [{"step": change.step, "recipe": change.recipe} for change in request.changes],
+    }
+
+
+def request_from_json(value: Mapping[str, object]) -> Request:
+    """Return the request that `request_to_json` wrote.
+
+    Raises:
+        KeyError, TypeError, ValueError: It was not written by it.
+    """
+    sampling, changes = value["sampling"], value["changes"]
+    if not isinstance(sampling, dict) or not isinstance(changes, list):
+        raise TypeError("not a request")
+    return Request(
+        prompt=str(value["prompt"]),
+        recipe=str(value["recipe"]),
+        sampling=Sampling(**{key: sampling[key] for key in Sampling.__slots__}),
+        baseline=bool(value["baseline"]),
+        raw=bool(value["raw"]),
+        changes=tuple(Change(int(change["step"]), str(change["recipe"])) for change in changes),
+        statistics=bool(value["statistics"]),
+    )
+
+
+def changes_to_lines(changes: Iterable[Change]) -> str:
+    """Return changes as lines of JSON, which can be appended to others."""
+    return "".join(f"{json.dumps([change.step, change.recipe])}\n" for change in changes)
+
+
+def with_changes(request: Request, lines: str) -> Request:
+    """Return a request completed by the changes that came while it ran, as `changes_to_lines` wrote them."""
+    changes = {change.step: change for change in request.changes}
+    for line in lines.splitlines():
+        step, recipe = json.loads(line)
+        changes[step] = Change(int(step), str(recipe))
+    return replace(request, changes=tuple(changes[step] for step in sorted(changes)))
