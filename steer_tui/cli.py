@@ -7,9 +7,11 @@ Promises: 0 done, 1 failed while running, 2 bad input or usage, 130 interrupted;
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from steer_tui.commands.arguments import build_parser, read_options
 from steer_tui.errors import Cancelled, SteerError
@@ -21,8 +23,31 @@ REMOTE_FPS = "15"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command line and return its exit status; None reads the process's own arguments."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    """Run one command line and return its exit status.
+
+    Args:
+        argv: The arguments; None takes the process's own, and an interrupt then ends the process from in here.
+    """
+    if argv is not None:
+        return _run(list(argv))
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _leave_at_once)
+    return _run(sys.argv[1:])
+
+
+def _leave_at_once(number: int, frame: object) -> NoReturn:
+    """End the process here and now.
+
+    A KeyboardInterrupt would do harm: one that falls into the import of torch aborts the process, one that falls into
+    an exec() of some library makes python report a death by signal. Files are written whole or not at all, so nothing
+    is lost.
+    """
+    wipe = "\r\x1b[K" if os.isatty(2) else ""
+    os.write(2, f"{wipe}error: interrupted\n".encode())
+    os._exit(INTERRUPTED)
+
+
+def _run(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     _survive_any_text()
     try:
@@ -63,6 +88,7 @@ def _open_workbench(options: Options) -> int:
         os.environ.setdefault("TEXTUAL_FPS", REMOTE_FPS)  # textual reads it when it is imported
     from steer_tui.tui.app import run_app
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the screen puts the terminal back before it leaves
     return run_app(options)
 
 

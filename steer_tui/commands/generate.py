@@ -70,11 +70,13 @@ def _prompt(text: str) -> str:
 def _stoppable(controls: Controls) -> Iterator[None]:
     """Let the first Ctrl+C end the run before its next step, and the second one end the program."""
 
+    before = signal.getsignal(signal.SIGINT)
+
     def stop(number: int, frame: object) -> None:
         controls.stop()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, before)
 
-    before = signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGINT, stop)
     try:
         yield
     finally:
