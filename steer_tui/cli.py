@@ -86,7 +86,7 @@ def _open_workbench(options: Options) -> int:
         raise UsageError("the workbench needs a terminal", hint="`steer-tui generate --help` works without one")
     if os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_TTY"):
         os.environ.setdefault("TEXTUAL_FPS", REMOTE_FPS)  # textual reads it when it is imported
-    from steer_tui.tui.app import run_app
+    from steer_tui.tui.launch import run_app
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the screen puts the terminal back before it leaves
     return run_app(options)
