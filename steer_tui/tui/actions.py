@@ -27,8 +27,8 @@ class Situation:
     """Whether something was generated since the start."""
     can_undo: bool = False
     screen: str = "steer"
-    filtered: bool = False
-    zoomed: bool = False
+    inside: bool = False
+    """Whether there is a level to leave: a text field, a filter, a zoomed pane."""
 
 
 WhyNot = Callable[[Situation], str]
@@ -95,7 +95,7 @@ def _undo(situation: Situation) -> str:
 
 def _stop(situation: Situation) -> str:
     busy = situation.running or situation.extracting or situation.loading
-    return "" if busy or situation.filtered or situation.zoomed else "nothing is running"
+    return "" if busy or situation.inside else "nothing is running"
 
 
 def _screen(key: str, name: str, help: str) -> Action:
@@ -103,6 +103,8 @@ def _screen(key: str, name: str, help: str) -> Action:
 
 
 RUN, RECIPE, MOVE, SCREENS, BENCH, SETTINGS = "Run", "Recipe", "Move", "Screens", "Workbench", "Settings"
+
+QUIT = ("q", "q!", "wq", "exit")
 
 ACTIONS: tuple[Action, ...] = (
     Action("run", ("r",), "run", "run (generate) with the current recipe", RUN, _run),
@@ -124,7 +126,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("layers_up", ("]",), "layers up", "layers of the selected term one up", RECIPE, _term),
     Action("layers_fewer", ("{",), "fewer layers", "one layer fewer", RECIPE, _term),
     Action("layers_more", ("}",), "more layers", "one layer more", RECIPE, _term),
-    Action("next_operation", ("o",), "operation", "next operation: add, keepnorm, ablate, set, cap, rotate", RECIPE, _term),
+    Action("next_operation", ("o",), "operation", "next operation: add keepnorm ablate set cap rotate", RECIPE, _term),
     Action("next_scope", ("s",), "scope", "next scope: which tokens the term acts on", RECIPE, _term),
     Action("edit_recipe", ("e",), "edit", "edit the recipe as text", RECIPE, _steer),
     Action("clear_recipe", (), "clear recipe", "take every term out of the recipe", RECIPE, _term),
@@ -156,7 +158,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("show_keys", ("?",), "keys", "the keys of this place", BENCH, also=("help",)),
     Action("palette", (":", "ctrl+p"), "palette", "every action by name, and settings", BENCH),
     Action("suspend", ("ctrl+z",), "suspend", "to the shell; `fg` comes back", BENCH),
-    Action("quit", ("ctrl+q",), "quit", "quit at once, everything saved (`:q` too)", BENCH, also=("q", "q!", "wq", "exit"), priority=True),
+    Action("quit", ("ctrl+q",), "quit", "quit at once, everything saved (`:q` too)", BENCH, also=QUIT, priority=True),
     Action("temperature", (), "temperature", "sampling temperature; 0 is greedy", SETTINGS, _steer, "0..5"),
     Action("top_p", (), "top-p", "nucleus sampling; 1 switches it off", SETTINGS, _steer, "0..1"),
     Action("top_k", (), "top-k", "the k likeliest tokens; 0 switches it off", SETTINGS, _steer, "0.."),
@@ -189,7 +191,9 @@ _STRENGTH, _LAYERS = "weaker/stronger|strength", "layers_down/layers_up|layers"
 _ALWAYS = ("show_keys|keys",)
 
 FOOTERS: dict[str, tuple[Hint, ...]] = {
-    "concepts": _hints("run", "toggle", _STRENGTH, _LAYERS, "write_prompt", "baseline", "filter", "choose_model", *_ALWAYS),
+    "concepts": _hints(
+        "run", "toggle", _STRENGTH, _LAYERS, "write_prompt", "baseline", "filter", "choose_model", *_ALWAYS
+    ),
     "recipe": _hints("run", _STRENGTH, _LAYERS, "next_operation", "next_scope", "edit_recipe", "undo", *_ALWAYS),
     "steered": _hints("run", _STRENGTH, "zoom", "copy", "repeat", "run_new_seed", "baseline", *_ALWAYS),
     "baseline": _hints("run", "zoom", "copy", "baseline|hide", "repeat", *_ALWAYS),

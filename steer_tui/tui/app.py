@@ -6,21 +6,22 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual.app import App
+from textual.binding import Binding
 from textual.filter import LineFilter
 from textual.screen import Screen
 
 from steer_tui.config import Config
 from steer_tui.engine.recipe import Term
-from steer_tui.engine.types import Request
+from steer_tui.engine.types import Request, Sampling
 from steer_tui.errors import RecipeError
 from steer_tui.options import Options
 from steer_tui.paths import Paths
 from steer_tui.session.messages import LoadModel, VectorSummary
-from steer_tui.session.runner import Engine
-from steer_tui.session.state import Workbench, load_session, save_session
+from steer_tui.session.session_file import load_session, save_session
+from steer_tui.session.state import Layout, Workbench
 from steer_tui.text import clean
 from steer_tui.tui.actions import BY_ID, Situation
 from steer_tui.tui.app_actions import APP_ACTIONS
@@ -28,7 +29,7 @@ from steer_tui.tui.background import in_background
 from steer_tui.tui.clipboard import copy
 from steer_tui.tui.glyphs import glyphs
 from steer_tui.tui.inbox import Inbox
-from steer_tui.tui.keymap import Keymap, load_keymap
+from steer_tui.tui.keymap import load_keymap
 from steer_tui.tui.safe import Scrubber
 from steer_tui.tui.saver import Saver
 from steer_tui.tui.screens.base import WorkbenchScreen
@@ -38,6 +39,9 @@ from steer_tui.tui.status import Status
 from steer_tui.tui.themes import DEFAULTS
 from steer_tui.tui.wardrobe import Wardrobe
 from steer_tui.tui.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from steer_tui.session.runner import Engine
 
 DRAIN, DRAIN_REMOTE = 1 / 20, 1 / 8
 """Seconds between looks into the outbox; over SSH every redraw is bytes on the wire."""
@@ -58,7 +62,7 @@ class SteerApp(App[int]):
     ENABLE_COMMAND_PALETTE = False
     DEFAULT_MODE = "steer"
     NOTIFICATION_TIMEOUT = SHORT
-    MODES: ClassVar[dict[str, str | Callable[[], Screen[object]]]] = {name: partial(SoonScreen, name) for name in ABOUT}
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[object]]]] = {**{name: partial(SoonScreen, name) for name in ABOUT}}
 
     def __init__(self, engine: Engine, paths: Paths, config: Config, options: Options | None = None) -> None:
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
@@ -66,6 +70,7 @@ class SteerApp(App[int]):
         self.options = options or Options()
         self.ascii = self.options.ascii or config.ascii
         Pane.glyphs = glyphs(self.ascii)
+        self.set_class(self.ascii, "-ascii")
         self.animation_level = "none"
         self.status = Status()
         self.concepts: tuple[VectorSummary, ...] = ()
@@ -73,15 +78,18 @@ class SteerApp(App[int]):
         self.wanted = ""
         """The concept to switch on when its vector has been made."""
         self.last_request: Request | None = None
-        self.is_first_start = not paths.session.exists()
-        self.bench, problem = load_session(paths.session)
+        session = load_session(paths.session)
+        self.bench, self.is_first_start = session.bench, session.is_first
+        if session.is_first:
+            plain = Sampling(config.temperature, config.top_p, config.top_k, max_tokens=config.max_tokens)
+            self.bench = self.bench.set_sampling(plain)
         self.keymap, problems = load_keymap(paths.keys_file)
-        self._problems = [line for line in (problem, config.problem, *problems) if line]
+        self._problems = [line for line in (session.problem, config.problem, *problems) if line]
         self._inbox = Inbox(self)
         self.saver = Saver(partial(save_session, paths.session), self._complain_of_saving)
         self.steer = SteerScreen()
         self.add_mode("steer", lambda: self.steer)
-        for binding in self.keymap.bindings():
+        for binding in Binding.make_bindings(self.keymap.bindings()):
             self._bindings.key_to_bindings.setdefault(binding.key, []).append(binding)
         self.wardrobe = Wardrobe(self, paths)
         self.wardrobe.open(self.options.theme or self.bench.theme or config.theme)
@@ -132,7 +140,10 @@ class SteerApp(App[int]):
 
     def act(self, action_id: str, argument: str = "") -> None:
         """Do an action, or say why it is not possible now."""
-        reason = BY_ID[action_id].why_not(self.situation())
+        situation = self.situation()
+        reason = BY_ID[action_id].why_not(situation)
+        if action_id == "run" and situation.screen == "steer" and not situation.model and situation.loading:
+            return self.steer.wait_for_model()
         if reason and action_id != "stop":
             return self.say(reason)
         method = getattr(self.screen, f"act_{action_id}", None)
@@ -153,8 +164,7 @@ class SteerApp(App[int]):
             has_run=self.last_request is not None,
             can_undo=self.bench.can_undo,
             screen=self.current_mode,
-            filtered=bool(self.steer.concepts.filter_text) or self.steer.concepts.filtering,
-            zoomed=bool(self.steer.desk.facts.zoomed),
+            inside=self.steer.is_inside,
         )
 
     # Session and engine
@@ -168,7 +178,13 @@ class SteerApp(App[int]):
         if self.status.running is not None and bench.recipe_text != before.recipe_text:
             self.engine.change_recipe(bench.recipe_text)
         if self.steer.is_mounted:
-            self.steer.show_bench()
+            self.steer.show_bench(before)
+
+    def note_layout(self, layout: Layout) -> None:
+        """Keep for the next start what is in front."""
+        if layout != self.bench.layout:
+            self.bench = self.bench.set_layout(layout)
+            self.saver.later(self.bench)
 
     def load_model(self, ref: str | None) -> None:
         """Load a model; the one in use stays until it is there."""

@@ -34,8 +34,8 @@ class Glyphs:
     return_key: str = "↵"
     full: str = "█"
     empty: str = "░"
-    spark: str = "▁▂▃▄▅▆▇█"
-    """Eight heights, lowest first."""
+    spark: str = "▁▂▃▄▅▆▇"
+    """Heights, lowest first; the full block is left out, so that rows stay apart."""
     minus: str = "−"
     thumb: str = "▐"
     up: str = "↑"
@@ -64,7 +64,7 @@ ASCII = Glyphs(
     return_key="<",
     full="#",
     empty=".",
-    spark="_.-:=+*#",
+    spark="_.-=+*#",
     minus="-",
     thumb="#",
     up="^",

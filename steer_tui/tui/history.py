@@ -66,6 +66,11 @@ class ActivationHistory:
         newest = list(self.steered)[-count:]
         return [_place(stats, concept, row) if concept else stats.norm[row] for stats in newest]
 
+    def bounds(self, concept: str) -> tuple[float, float]:
+        """Return the ends of the scale that all sparklines share: 0 and 1 at least, and whatever lies beyond."""
+        known = [value for stats in self.steered for value in stats.places.get(concept, ()) if math.isfinite(value)]
+        return min([0.0, *known]), max([1.0, *known])
+
 
 def _place(stats: Stats | None, concept: str, row: int) -> float:
     if stats is None:

@@ -9,6 +9,7 @@ from steer_tui.session.messages import (
     ExtractFinished,
     LoadFailed,
     ModelLoaded,
+    Notice,
     RecipeRefused,
     RunFailed,
     RunFinished,
@@ -63,6 +64,8 @@ class Inbox:
                 self._extract_finished(event)
             case RecipeRefused(message, hint):
                 self._app.complain(message, hint)
+            case Notice(message, hint):
+                self._app.say(f"{message}\n{hint}" if hint else message, "warning")
 
     def _model_loaded(self, event: ModelLoaded, screen: SteerScreen) -> None:
         app = self._app
@@ -73,6 +76,7 @@ class Inbox:
             app.is_first_start = False
         screen.show_empty_notes()
         screen.show_bench()
+        screen.run_if_waiting()
 
     def _vectors_changed(self, vectors: tuple[VectorSummary, ...], screen: SteerScreen) -> None:
         app = self._app

@@ -19,7 +19,23 @@ from steer_tui.text import one_line
 from steer_tui.tui.actions import ACTIONS, BY_ID, Action
 
 NAMED_KEYS = frozenset(
-    "escape enter tab space backspace delete insert home end pageup pagedown up down left right".split()
+    [
+        "escape",
+        "enter",
+        "tab",
+        "space",
+        "backspace",
+        "delete",
+        "insert",
+        "home",
+        "end",
+        "pageup",
+        "pagedown",
+        "up",
+        "down",
+        "left",
+        "right",
+    ]
     + [f"f{number}" for number in range(1, 25)]
 )
 MODIFIERS = frozenset(("ctrl", "shift", "alt", "super", "meta"))

@@ -10,16 +10,17 @@ MISSING = "-"
 
 
 def signed(value: float, digits: int = 2) -> str:
-    """Return a number with its sign, such as `+0.91`; a dash where there is none."""
-    if math.isnan(value):
+    """Return a number with its sign, such as `+0.91`; what rounds to nothing has none, a dash stands for no number."""
+    if not math.isfinite(value):
         return MISSING
     if abs(value) >= 1000:
         return f"{value:+.1e}".replace("e+0", "e").replace("e+", "e")
-    return f"{value:+.{_digits(value, digits)}f}"
+    text = f"{value:+.{_digits(value, digits)}f}"
+    return text if any(digit in text for digit in "123456789") else text[1:]
 
 
 def plain(value: float, digits: int = 2) -> str:
-    """Return a number that cannot be negative, such as `11.4` or `1.2k`; a dash where there is none."""
+    """Return a number that cannot be negative, such as `11.4` or `12.3k`; a dash where there is none."""
     if math.isnan(value):
         return MISSING
     if math.isinf(value):
@@ -30,9 +31,10 @@ def plain(value: float, digits: int = 2) -> str:
 
 
 def _digits(value: float, digits: int) -> int:
-    if abs(value) >= 100:
-        return max(0, digits - 2)
-    return max(0, digits - 1) if abs(value) >= 10 else digits
+    """Return how many decimals keep a number short."""
+    if abs(value) >= 1000:
+        return 0
+    return min(digits, 1) if abs(value) >= 100 else digits
 
 
 def percent(value: float) -> str:

@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-RESTORE = "\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?2004l\x1b[?2048l\x1b[?1004l\x1b[?7h\x1b[<u\x1b[?1049l\x1b[?25h\x1b[0m"
+_OFF = (1000, 1003, 1006, 1015, 1016, 2004, 2048, 1004)
+RESTORE = "".join(f"\x1b[?{mode}l" for mode in _OFF) + "\x1b[?7h\x1b[<u\x1b[?1049l\x1b[?25h\x1b[0m"
 """Mouse, paste, focus and kitty reports off, wrapping on, the normal screen, a visible cursor."""
 GRACE = 0.85
 """Seconds a signal leaves for an orderly end before the process is ended anyway."""
@@ -88,7 +89,7 @@ def survive_odd_bytes() -> None:
         made = codecs.getincrementaldecoder(encoding)
         return lambda: made(errors="replace")
 
-    linux_driver.getincrementaldecoder = decoder  # type: ignore[assignment]
+    vars(linux_driver)["getincrementaldecoder"] = decoder
 
 
 class Departure:

@@ -1,7 +1,7 @@
 """Text that grows at its end, wrapped to a width as it comes.
 
-Promises that appending costs what is appended plus one line, however long the text has become, and that no line is wider
-than the width as Textual measures it. Knows nothing of widgets; a style is any hashable value.
+Promises that appending costs what is appended plus one line, however long the text has become, and that no line is
+wider than the width as Textual measures it. Knows nothing of widgets; a style is any hashable value.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Generic, TypeVar, cast
+from typing import ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
@@ -12,6 +13,14 @@ from textual.screen import ModalScreen
 from steer_tui.tui.widgets.pane import Pane
 
 R = TypeVar("R")
+
+
+@runtime_checkable
+class Typed(Protocol):
+    """A pane that takes keys."""
+
+    def on_key(self, event: events.Key) -> None:
+        """Take a key."""
 
 
 class Dialog(ModalScreen[R], Generic[R]):
@@ -32,7 +41,7 @@ class Dialog(ModalScreen[R], Generic[R]):
 
     def natural_height(self) -> int:
         """Lines the pane needs, without its border."""
-        return self.main.line_total() + self.main.head_count + cast(int, self.main.foot_count)
+        return self.main.line_total() + self.main.head_count + self.main.foot_count
 
     def on_mount(self) -> None:
         """Take the keyboard."""
@@ -48,6 +57,11 @@ class Dialog(ModalScreen[R], Generic[R]):
         size: Size = self.app.size
         self.main.styles.width = min(self.WIDTH, size.width - 2)
         self.main.styles.height = max(3, min(self.natural_height() + 2, size.height - 2))
+
+    def on_key(self, event: events.Key) -> None:
+        """Pass on what was typed before the pane had the keyboard, so that `:q` may be typed as fast as one likes."""
+        if isinstance(self.main, Typed):
+            self.main.on_key(event)
 
     def action_leave(self) -> None:
         """Close without an answer."""

@@ -128,6 +128,11 @@ class RecipeEditor(ModalScreen[str]):
         """Let a paste be judged like typing."""
         self.call_after_refresh(self.judge)
 
+    def on_key(self, event: events.Key) -> None:
+        """Take what is typed before the field has the keyboard."""
+        if event.is_printable and event.character:
+            self.field.insert_text_at_cursor(event.character)
+
     def action_leave(self) -> None:
         """Leave the recipe as it was."""
         self.dismiss(None)

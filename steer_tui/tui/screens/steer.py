@@ -22,6 +22,7 @@ class SteerScreen(RunActions, RecipeActions, MoveActions):
 
     def on_mount(self) -> None:
         """Show the session as it was left."""
+        self.restore_layout()
         self.show_bench()
         self.show_empty_notes()
 
@@ -33,16 +34,16 @@ class SteerScreen(RunActions, RecipeActions, MoveActions):
 
     # What is shown
 
-    def show_bench(self) -> None:
-        """Show the recipe, the prompt and the settings as they are now."""
+    def show_bench(self, before: Workbench | None = None) -> None:
+        """Show recipe, prompt and settings as they are now; only what differs from `before`, where that is given."""
         app = self.bench_app
         bench = app.bench
-        terms = {term.name: term for term in bench.terms}
-        self.concepts.show(app.concepts, terms)
-        self.recipe.show(bench.terms, bench.selected, app.known)
+        if before is None or (before.terms, before.selected) != (bench.terms, bench.selected):
+            self.concepts.show(app.concepts, {term.name: term for term in bench.terms})
+            self.recipe.show(bench.terms, bench.selected, app.known)
+            self.activations.choose(*self._watched(bench.selected_term))
         self.prompt.show(bench.prompt)
         self.prompt.say(_sampling_note(bench))
-        self.activations.choose(*self._watched(bench.selected_term))
         self.show_layout()
         self.show_status()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from steer_tui.tui.layout import ACTIVATIONS, BASELINE, CONCEPTS, PROMPT, RECIPE, STEERED, panes
 from steer_tui.tui.screens.steer_panes import SteerPanes
 from steer_tui.tui.widgets.pane import Pane
@@ -88,11 +87,6 @@ class MoveActions(SteerPanes):
             self.bench_app.change(bench.select(min(max(0, bench.selected + amount), last)))
         elif isinstance(self.focused, Pane):
             self.focused.scroll_lines(amount)
-
-    def act_zoom(self) -> None:
-        """Give the pane the whole desk, or give it back."""
-        self.desk.facts = replace(self.desk.facts, zoomed=None if self.desk.facts.zoomed else self.place)
-        self.show_status()
 
     def act_filter(self) -> None:
         """Write the filter of the concepts."""

@@ -8,7 +8,8 @@ from textual import events
 from textual.app import ComposeResult
 from textual.widget import Widget
 
-from steer_tui.tui.layout import ACTIVATIONS, BASELINE, CONCEPTS, PROMPT, RECIPE, STEERED, panes
+from steer_tui.session.state import Layout
+from steer_tui.tui.layout import ACTIVATIONS, BASELINE, CONCEPTS, PANES, PROMPT, RECIPE, STEERED, panes
 from steer_tui.tui.screens.base import WorkbenchScreen
 from steer_tui.tui.widgets.activations import Activations
 from steer_tui.tui.widgets.concepts import Concepts
@@ -22,7 +23,7 @@ class SteerPanes(WorkbenchScreen):
     """Six panes on a desk."""
 
     NAME = "steer"
-    AUTO_FOCUS = f"#{CONCEPTS}"
+    AUTO_FOCUS = None
 
     def __init__(self) -> None:
         super().__init__(name=self.NAME)
@@ -44,6 +45,16 @@ class SteerPanes(WorkbenchScreen):
         focused = self.focused
         return (focused.id or CONCEPTS) if focused is not None else CONCEPTS
 
+    @property
+    def is_inside(self) -> bool:
+        """Whether esc has a level to leave: the prompt, the filter, a zoomed pane."""
+        return (
+            self.place == PROMPT
+            or bool(self.concepts.filter_text)
+            or self.concepts.filtering
+            or bool(self.desk.facts.zoomed)
+        )
+
     def pane(self, name: str) -> Widget:
         """Return a pane by its id."""
         return self.desk.get_child_by_id(name)
@@ -57,6 +68,26 @@ class SteerPanes(WorkbenchScreen):
         facts = self.desk.facts
         recent = (name, *(other for other in facts.recent if other != name))
         self.desk.facts = replace(facts, recent=recent, zoomed=name if facts.zoomed else None)
+        self.note_layout()
+
+    def act_zoom(self) -> None:
+        """Give the pane the whole desk, or give it back."""
+        self.desk.facts = replace(self.desk.facts, zoomed=None if self.desk.facts.zoomed else self.place)
+        self.note_layout()
+        self.show_status()
+
+    def note_layout(self) -> None:
+        """Keep what is in front for the next start."""
+        self.bench_app.note_layout(Layout(self.NAME, self.desk.facts.recent, self.desk.facts.zoomed))
+
+    def restore_layout(self) -> None:
+        """Bring to the front what was there when the session was left."""
+        layout = self.bench_app.bench.layout
+        recent = tuple(name for name in layout.recent if name in PANES)
+        zoomed = layout.zoomed if layout.zoomed in PANES else None
+        self.desk.facts = replace(self.desk.facts, recent=recent, zoomed=zoomed)
+        place = zoomed or (recent[0] if recent else CONCEPTS)
+        self.pane(CONCEPTS if place == PROMPT and not zoomed else place).focus(scroll_visible=False)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Follow the keyboard, wherever a click or a key took it."""

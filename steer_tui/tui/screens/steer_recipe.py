@@ -35,6 +35,8 @@ class RecipeActions(SteerPanes):
         else:
             app.change(app.bench.toggle(name, item.default_recipe))
             self.concepts.move_to(name)
+            if item.warning:
+                app.say(f"{name}: {item.warning}", "warning")
 
     def make_vectors(self, wanted: str = "") -> None:
         """Make every vector that the model lacks; `wanted` is switched on when it is there."""
@@ -111,7 +113,7 @@ class RecipeActions(SteerPanes):
 
     def act_clear_recipe(self) -> None:
         """Take every term out."""
-        self.bench_app.change(self.bench_app.bench.set_recipe(""))
+        self.bench_app.change(self.bench_app.bench.clear_recipe())
 
     def act_undo(self) -> None:
         """Undo the last change."""
@@ -140,10 +142,7 @@ class RecipeActions(SteerPanes):
 
     def on_concepts_moved(self, event: Concepts.Moved) -> None:
         """Select the term of the concept under the cursor, if it has one."""
-        bench = self.bench_app.bench
-        for index, term in enumerate(bench.terms):
-            if term.name == event.name:
-                self.bench_app.change(bench.select(index))
+        self.bench_app.change(self.bench_app.bench.select_name(event.name))
         self.show_status()
 
     def on_concepts_toggled(self, event: Concepts.Toggled) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 
 from steer_tui.engine.recipe import Recipe, Term, format_layers, format_number, parse_recipe
 from steer_tui.engine.types import Request, Token
 from steer_tui.errors import RecipeError
 from steer_tui.session.messages import Generate, RunFailed, RunFinished, RunStarted, RunSteps
 from steer_tui.tui.layout import ACTIVATIONS, BASELINE, CONCEPTS, PROMPT, RECIPE, STEERED
+from steer_tui.tui.numbers import percent
 from steer_tui.tui.screens.steer_panes import SteerPanes
 from steer_tui.tui.widgets.prompt import Prompt
 from steer_tui.tui.widgets.stream_text import StreamText
@@ -27,18 +27,30 @@ class RunActions(SteerPanes):
     """Whether the newest steered token was steered."""
     _recipe_text = ""
     """The recipe in force at the newest token."""
+    _shown_run = 0
+    """The run whose text is on the screen."""
+    _waiting = False
+    """Whether a run was asked for while the model was loading."""
 
     def act_run(self) -> None:
         """Run the current recipe."""
         self.keep_prompt()
-        bench = self.bench_app.bench
-        self.start_run(Request(bench.prompt, bench.recipe_text, bench.sampling, bench.baseline, bench.raw))
+        self.start_run(self.bench_app.bench.request())
+
+    def wait_for_model(self) -> None:
+        """Run as soon as the model is there."""
+        self._waiting = True
+        self.bench_app.say("runs as soon as the model is there")
+
+    def run_if_waiting(self) -> None:
+        """Run if that was asked for while the model was loading."""
+        if self._waiting:
+            self._waiting = False
+            self.act_run()
 
     def act_run_new_seed(self) -> None:
         """Run with a new seed."""
-        bench = self.bench_app.bench
-        seed = random.randrange(LARGEST_SEED)
-        self.bench_app.change(bench.set_sampling(replace(bench.sampling, seed=seed)))
+        self.bench_app.change(self.bench_app.bench.set_seed(random.randrange(LARGEST_SEED)))
         self.act_run()
 
     def act_repeat(self) -> None:
@@ -103,7 +115,12 @@ class RunActions(SteerPanes):
     def keep_prompt(self) -> None:
         """Take the prompt from its field into the session."""
         app = self.bench_app
-        app.change(app.bench.set_prompt(self.prompt.text))
+        app.change(app.bench.type_prompt(self.prompt.text).end_typing())
+
+    def on_text_area_changed(self, event: Prompt.Changed) -> None:
+        """Keep the prompt while it is written; one undo takes all of it back."""
+        app = self.bench_app
+        app.change(app.bench.type_prompt(self.prompt.text))
 
     def on_prompt_submitted(self, event: Prompt.Submitted) -> None:
         """Run what was written, and watch it."""
@@ -116,6 +133,7 @@ class RunActions(SteerPanes):
     def run_started(self, event: RunStarted) -> None:
         """Clear the panes and begin with the prompt."""
         request = event.request
+        self._shown_run = event.run_id
         self._acting, self._recipe_text = True, request.recipe
         self.bench_app.last_request = request
         for pane in (self.steered, self.baseline):
@@ -132,27 +150,34 @@ class RunActions(SteerPanes):
         """Show steps as they come."""
         for step in event.steps:
             if step.change is not None:
-                self._mark_change(step.change)
+                self._mark_change(step.change, step.steered)
             if step.steered is not None:
                 self._show_steered(step.steered)
             if step.baseline is not None:
                 self.baseline.append(step.baseline.text)
         self.activations.push(event.steps)
+        self._show_added()
 
-    def _mark_change(self, recipe: str) -> None:
-        self.steered.append_mark(describe_change(self._recipe_text, recipe))
+    def _mark_change(self, recipe: str, token: Token | None) -> None:
+        self.steered.append_mark(describe_change(self._recipe_text, recipe), apart=_begins_word(token))
         self._recipe_text = recipe
 
     def _show_steered(self, token: Token) -> None:
         acting = token.steered or not self._recipe_text
         if acting != self._acting:
-            self.steered.append_mark(ON if acting else OFF)
+            self.steered.append_mark(ON if acting else OFF, apart=_begins_word(token))
             self._acting = acting
         self.steered.append(token.text, "" if acting else "unsteered")
+
+    def _show_added(self) -> None:
+        added = self.activations.history.added
+        self.recipe.say(f"adds {percent(added)} of norm" if added == added else "")
 
     def run_finished(self, event: RunFinished) -> None:
         """Show how it ended and what it measured."""
         result = event.result
+        if event.run_id != self._shown_run:  # stopped before its first step
+            return
         self.bench_app.last_request = result.request
         self._end_note(self.steered, len(result.steered.ids), result.steered.finish)
         if result.baseline is not None:
@@ -160,13 +185,17 @@ class RunActions(SteerPanes):
         self.activations.finish(result.measures)
 
     def _end_note(self, pane: StreamText, count: int, finish: str) -> None:
-        how = {"stop": "ended", "length": "token limit", "cancelled": "stopped"}[finish]
+        how = {"stop": "ended", "length": "limit", "cancelled": "stopped"}[finish]
         pane.say(f"{count} tokens, {how}")
 
     def run_failed(self, event: RunFailed) -> None:
         """Say what went wrong; what was streamed stays."""
         self.steered.say("failed")
         self.bench_app.complain(event.message, event.hint)
+
+
+def _begins_word(token: Token | None) -> bool:
+    return token is None or token.text[:1].isspace()
 
 
 def describe_change(before: str, after: str) -> str:

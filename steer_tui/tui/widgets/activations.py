@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from steer_tui.engine.types import Measures, Step
-from steer_tui.tui.history import KEPT, NAN, ActivationHistory
+from steer_tui.tui.history import KEPT, ActivationHistory
 from steer_tui.tui.numbers import MISSING, percent, plain, signed, spark
 from steer_tui.tui.safe import fit, fit_right, label
 from steer_tui.tui.widgets.pane import Pane, Part
@@ -17,8 +19,6 @@ class Activations(Pane):
     """One row per layer, the measures below."""
 
     TITLE = "Activations"
-    head_count = 1
-    foot_count = 1
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -26,9 +26,18 @@ class Activations(Pane):
         self.concept = ""
         """Whose places are shown; empty shows norms alone."""
         self.steered_layers: frozenset[int] = frozenset()
-        self.empty_note = ""
         self._measures: Measures | None = None
-        self._note = ""
+        self._bounds = (0.0, 1.0)
+
+    @property
+    def head_count(self) -> int:  # type: ignore[override]
+        """The names of the columns, where there are any."""
+        return 1 if self.history.newest else 0
+
+    @property
+    def foot_count(self) -> int:  # type: ignore[override]
+        """The measures, where there are any."""
+        return self.head_count
 
     # What is shown
 
@@ -42,6 +51,7 @@ class Activations(Pane):
         """Take in the steps of a run, oldest first."""
         for step in steps:
             self.history.push(step)
+        self._bounds = self.history.bounds(self._shown)
         self.refresh()
 
     def finish(self, measures: Measures | None) -> None:
@@ -53,6 +63,7 @@ class Activations(Pane):
         """Show the places of a concept and mark the layers that are steered."""
         if (concept, layers) != (self.concept, self.steered_layers):
             self.concept, self.steered_layers = concept, layers
+            self._bounds = self.history.bounds(self._shown)
             self.refresh()
 
     @property
@@ -128,15 +139,7 @@ class Activations(Pane):
         if not concept:
             known = [value for value in values if value == value]
             return spark(values, min(known, default=0), max(known, default=1), self.glyphs)
-        return spark(values, self._low, self._high, self.glyphs)
-
-    @property
-    def _low(self) -> float:
-        return -0.5
-
-    @property
-    def _high(self) -> float:
-        return 1.5
+        return spark(values, *self._bounds, self.glyphs)
 
     def foot_line(self, index: int, width: int) -> list[Part]:
         """Return the measures of the run, as many as fit."""
@@ -167,17 +170,13 @@ class Activations(Pane):
         return facts
 
 
-def _pair(values: tuple[float | None, float | None], show: object) -> str:
+def _pair(values: tuple[float | None, float | None], show: Callable[[float], str]) -> str:
     """Return `steered / baseline`, or the one there is."""
-    assert callable(show)
-    steered, baseline = (MISSING if value is None else str(show(value)) for value in values)
+    steered, baseline = (MISSING if value is None else show(value) for value in values)
     return steered if values[1] is None else f"{steered} / {baseline}"
 
 
 def _paint(value: float) -> str:
-    if value != value or value == 0:
+    if value != value or abs(value) < 0.005:
         return "muted"
     return "positive" if value > 0 else "negative"
-
-
-__all__ = ["NAN", "Activations"]

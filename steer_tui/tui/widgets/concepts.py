@@ -49,7 +49,6 @@ class Concepts(Pane):
         self.filter_text = ""
         self.filtering = False
         """Whether letters go to the filter."""
-        self.empty_note = ""
         self._all: tuple[VectorSummary, ...] = ()
         self._terms: Mapping[str, Term] = {}
         self._rows: list[VectorSummary | str] = []
@@ -270,4 +269,6 @@ class Concepts(Pane):
             return label(item.problem)
         if not item.has_vector:
             return "no vector for this model yet: space makes it"
+        if item.warning:
+            return label(item.warning)
         return label(item.description) or label(item.name)

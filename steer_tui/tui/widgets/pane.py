@@ -45,6 +45,8 @@ class Pane(Widget, can_focus=True):
         super().__init__(id=id, classes="pane")
         self.top = 0
         """Index of the first visible line."""
+        self.empty_note = ""
+        """Shown while there is nothing to show: what to press."""
         self.border_title = Content(self.TITLE)
 
     def line_total(self) -> int:
@@ -111,7 +113,9 @@ class Pane(Widget, can_focus=True):
             self.refresh()
 
     def show_line(self, index: int) -> None:
-        """Scroll no further than needed to make a line visible."""
+        """Scroll no further than needed to make a line visible; nothing while the pane has no size yet."""
+        if self.body_height <= 0:
+            return
         if index < self.top:
             self.show_from(index)
         elif index >= self.top + self.body_height:
@@ -119,7 +123,7 @@ class Pane(Widget, can_focus=True):
 
     def on_resize(self) -> None:
         """Keep the view within the lines there are."""
-        self.top = min(self.top, self.last_top)
+        self.show_from(self.top)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Scroll three lines down."""

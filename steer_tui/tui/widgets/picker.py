@@ -175,7 +175,10 @@ class Picker(Pane):
         return [
             (f"{cursor}{sign} ", "accent"),
             (fit(name, size, self.glyphs.ellipsis), paint),
-            (" " + fit(label(detail), room - size, self.glyphs.ellipsis), "faint" if item.refused else "muted"),
+            (
+                " " + fit(label(detail), room - size - 1, self.glyphs.ellipsis) + " ",
+                "faint" if item.refused else "muted",
+            ),
             (f"{right} ", "key"),
         ]
 

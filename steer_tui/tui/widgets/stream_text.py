@@ -27,8 +27,6 @@ class StreamText(Pane):
         super().__init__(id=id)
         self.following = True
         """Whether the view keeps to the tail."""
-        self.empty_note = ""
-        """Shown while there is no text: what to press."""
         self._pieces: list[tuple[str, str]] = []
         self._wrapper = Wrapper(80)
         self._strips: dict[int, Strip] = {}
@@ -56,9 +54,15 @@ class StreamText(Pane):
             self._strips.pop(index, None)
         self._show_growth(first, before)
 
-    def append_mark(self, note: str) -> None:
-        """Put a visible mark into the text, such as ‹happy:2.5›; it is not copied with it."""
-        self.append(f"{self.glyphs.mark_open}{clean(note)}{self.glyphs.mark_close}", "mark")
+    def append_mark(self, note: str, *, apart: bool) -> None:
+        """Put a visible mark into the text, such as ‹happy:2.5›; it is not copied with it.
+
+        Args:
+            note: What the mark says.
+            apart: Whether a blank parts it from the text before: where it stands between words.
+        """
+        mark = f"{self.glyphs.mark_open}{clean(note)}{self.glyphs.mark_close}"
+        self.append(f" {mark}" if apart else mark, "mark")
 
     @property
     def plain(self) -> str:
