@@ -35,11 +35,11 @@ def _model(options: Options) -> LanguageModel:
         from steer_tui.commands.open_model import open_model
 
         return open_model(options)
-    from steer_tui.engine.devices import choose_device, choose_dtype
+    from steer_tui.engine.placement import choose_placement
     from steer_tui.engine.random_llama import random_llama
 
-    device = choose_device(options.device or "auto")
-    return random_llama(device, choose_dtype(options.dtype or "auto", device))
+    placement = choose_placement(options.device or "auto", options.dtype or "auto")
+    return random_llama(placement.device, placement.dtype)
 
 
 def _print(report: Report) -> None:

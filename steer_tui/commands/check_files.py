@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from steer_tui.commands.check import Check
-from steer_tui.commands.console import human_bytes
 from steer_tui.config import load_config
+from steer_tui.engine.memory import human
+from steer_tui.engine.models import cache_folder, demo_folder
 from steer_tui.errors import SteerError
 from steer_tui.options import Options
 from steer_tui.paths import Paths, bundled
@@ -35,7 +36,7 @@ def folders_check(paths: Paths) -> Check:
             "folders", "broken", f"not writable: {', '.join(refused)}", "--data-dir DIR keeps all three elsewhere"
         )
     free = shutil.disk_usage(_nearest(paths.data)).free
-    found = f"writable, {human_bytes(free)} free in {paths.data}"
+    found = f"writable, {human(free)} free in {paths.data}"
     if free < _LITTLE_SPACE:
         return Check("folders", "note", found, "free some space, or --data-dir DIR")
     return Check("folders", "ok", found, "`steer-tui locate data` prints where things are; STEER_TUI_HOME moves them")
@@ -82,8 +83,6 @@ def library_check(paths: Paths) -> Check:
 
 def demo_check() -> Check:
     """Return whether the built-in model's files are whole, by their sizes and header."""
-    from steer_tui.engine.models import demo_folder
-
     missing = [
         name for name in ("config.json", "model.safetensors", "tokenizer.json") if not (demo_folder() / name).is_file()
     ]
@@ -94,7 +93,7 @@ def demo_check() -> Check:
         return Check("demo model", "broken", problem, "install steer-tui again")
     size = sum(path.stat().st_size for path in demo_folder().iterdir() if path.is_file())
     shipped = len(list((bundled("vectors") / "demo").glob("*.safetensors")))
-    return Check("demo model", "ok", f"{human_bytes(size)}, {shipped} vectors", "works offline; for demonstration only")
+    return Check("demo model", "ok", f"{human(size)}, {shipped} vectors", "works offline; for demonstration only")
 
 
 def _weights_problem(path: Path) -> str | None:
@@ -110,8 +109,6 @@ def _weights_problem(path: Path) -> str | None:
 
 def cache_check(options: Options) -> Check:
     """Return where downloaded models are, and whether downloads are allowed."""
-    from steer_tui.engine.models import cache_folder
-
     folder = cache_folder()
     models = len(list(folder.glob("models--*"))) if folder.is_dir() else 0
     found = f"{models} models in {folder}"

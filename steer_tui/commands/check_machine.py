@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 
 from steer_tui.commands.check import Check
-from steer_tui.commands.console import human_bytes
+from steer_tui.engine.memory import SLACK, host_free, human
 
 OLDEST_PYTHON = (3, 11)
 _SIDE = 1024
@@ -78,7 +77,7 @@ def device_check() -> Check:
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
             properties = torch.cuda.get_device_properties(index)
-            devices.append(f"cuda:{index} {properties.name} {human_bytes(properties.total_memory)}")
+            devices.append(f"cuda:{index} {properties.name} {human(properties.total_memory)}")
     if torch.backends.mps.is_available():
         devices.append("mps")
     devices.append("cpu")
@@ -129,24 +128,9 @@ def _time_product(device: str, dtype: str) -> float | None:
 
 def memory_check() -> Check:
     """Return the main memory that is free, and the model that it holds."""
-    free, total = free_memory()
-    if total == 0:
-        return Check("memory", "note", "cannot be told here", "the loader refuses what does not fit where it can tell")
-    billions = free * 0.8 / 4 / 1e9
-    found = f"{human_bytes(free)} free of {human_bytes(total)}"
-    return Check("memory", "ok", found, f"holds about {billions:.1f}B parameters in float32, twice that in bfloat16")
-
-
-def free_memory() -> tuple[int, int]:
-    """Return (available, total) bytes of main memory; zeros where the system does not say."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as lines:
-            fields = dict(line.split(":", 1) for line in lines)
-        return int(fields["MemAvailable"].split()[0]) * 1024, int(fields["MemTotal"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        pass
-    try:
-        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError):
-        return 0, 0
-    return total, total
+    free = host_free()
+    if free is None:
+        return Check("memory", "note", "cannot be told here", "watch it yourself when you load a large model")
+    billions = free / SLACK / 4 / 1e9
+    advice = f"holds about {billions:.1f}B parameters in float32, twice that in bfloat16"
+    return Check("memory", "ok", f"{human(free)} free", advice)

@@ -56,16 +56,6 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     sys.stdout.flush()
 
 
-def human_bytes(size: int) -> str:
-    """Return a size such as `10.4 MB`, in powers of 1000."""
-    value = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
-
-
 class Progress:
     """A bar on stderr where that is a terminal, nothing elsewhere; a context that wipes the bar at its end."""
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
 from steer_tui.commands.console import Progress, note
 from steer_tui.config import Config, load_config
+from steer_tui.engine.models import DEMO, recent_models, remember_model
+from steer_tui.errors import SteerError
 from steer_tui.options import Options
 from steer_tui.paths import Paths, find_paths
 
 if TYPE_CHECKING:
     from steer_tui.engine.model import LanguageModel
-
-DEMO = "demo"
 
 
 def open_model(options: Options) -> LanguageModel:
@@ -30,7 +31,7 @@ def open_model(options: Options) -> LanguageModel:
         progress.show(None, "starting torch")
         from steer_tui.engine.loading import load_model
 
-        return load_model(
+        lm = load_model(
             ref,
             device=options.device or config.device,
             dtype=options.dtype or config.dtype,
@@ -38,6 +39,14 @@ def open_model(options: Options) -> LanguageModel:
             offline=options.offline or config.offline,
             on_progress=progress.show,
         )
+    _remember(paths, ref)
+    return lm
+
+
+def _remember(paths: Paths, ref: str) -> None:
+    """Note the model among the recent ones; a disk that takes no note is no reason to fail."""
+    with suppress(SteerError):
+        remember_model(paths, ref)
 
 
 @cache
@@ -51,7 +60,7 @@ def settings(paths: Paths) -> Config:
 
 def model_ref(options: Options, paths: Paths, config: Config) -> str:
     """Return what to load."""
-    return options.model or config.model or _used_last(paths) or DEMO
+    return options.model or config.model or _used_last(paths) or next(iter(recent_models(paths)), DEMO)
 
 
 def _used_last(paths: Paths) -> str | None:

@@ -35,7 +35,7 @@ class NumberTokenizer:
         return "".join(f" {token}" for token in token_ids)
 
 
-def random_llama(device: str = "cpu", dtype: torch.dtype = torch.float32) -> LanguageModel:
+def random_llama(device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> LanguageModel:
     """Build the model: width 768, 12 blocks, 12 heads, 2048 in the feed-forward part, 32,000 tokens."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
