@@ -69,7 +69,7 @@ def test_json_holds_what_the_contract_names(capsys: pytest.CaptureFixture[str], 
     assert result["version"] == 1
     assert result["model"].keys() == MODEL_KEYS
     assert result["model"]["ref"] == model
-    assert (result["model"]["layers"], result["model"]["width"], result["model"]["type"]) == (3, 32, "llama")
+    assert (result["model"]["layers"], result["model"]["width"], result["model"]["type"]) == (4, 32, "llama")
     assert result["prompt"] == "The meeting"
     assert result["recipe"] == "glad:2@1"
     assert result["sampling"] == {"temperature": 0.7, "top_p": 1.0, "top_k": 0, "seed": 0, "max_tokens": 6}
@@ -78,7 +78,7 @@ def test_json_holds_what_the_contract_names(capsys: pytest.CaptureFixture[str], 
         assert text.keys() == {"text", "ids", "logprobs", "finish"}
         assert len(text["ids"]) == len(text["logprobs"]) <= 6
         assert text["finish"] in ("stop", "length")
-        assert [entry["layer"] for entry in result["activations"][branch]] == [0, 1, 2]
+        assert [entry["layer"] for entry in result["activations"][branch]] == [0, 1, 2, 3]
         assert all(entry.keys() == {"layer", "mean", "std", "norm"} for entry in result["activations"][branch])
     measures = result["measures"]
     assert measures.keys() == {"concepts", "perplexity", "kl_mean", "kl_p95", "distinct_2"}
@@ -155,7 +155,7 @@ def test_hostile_prompts_do_no_harm(capsys: pytest.CaptureFixture[str], model: s
     [
         ("glod", "glad"),
         ("glad:x", "strength"),
-        ("glad@9", "layers 0-2"),
+        ("glad@9", "layers 0-3"),
         ("glad~ad", "add"),
         ("glad,", "name"),
         ("glad?glod>1", "glad"),
