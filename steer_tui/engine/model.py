@@ -15,6 +15,7 @@ from steer_tui.engine.fingerprint import Stored, fingerprint
 from steer_tui.engine.prompt import encode, has_chat_template
 from steer_tui.engine.structure import Structure, find_structure
 from steer_tui.engine.types import ModelInfo
+from steer_tui.errors import ModelError
 
 
 class LanguageModel:
@@ -40,12 +41,12 @@ class LanguageModel:
         self.tokenizer = tokenizer
         """The transformers tokenizer."""
         self.structure: Structure = find_structure(model)
-        self.device: torch.device = _first_parameter(self.structure.embed).device
+        self.device: torch.device = _input_device(model, self.structure)
         """Where token ids go; with a device map, blocks may lie elsewhere."""
         self.dtype: torch.dtype = _residual_dtype(self.structure)
         self.eos_ids: frozenset[int] = eos_ids(model, tokenizer)
         """Any of these ends a text."""
-        self.pad_id: int = _pad_id(tokenizer)
+        self.pad_id: int = _pad_id(tokenizer, _rows(self.structure))
         """Fills batches; always masked, so that any valid id does."""
         self.info: ModelInfo = self._describe(ref, id, stored)
 
@@ -61,8 +62,16 @@ class LanguageModel:
 
         Raises:
             UsageError: The prompt is longer than the model's context.
+            ModelError: The tokenizer gives a token that the model does not know.
         """
-        return encode(self.tokenizer, prompt, raw, context=self.info.context)
+        ids = encode(self.tokenizer, prompt, raw, context=self.info.context)
+        rows = _rows(self.structure)
+        if max(ids) >= rows:
+            raise ModelError(
+                f"the tokenizer gives token {max(ids)}, the model knows {rows}",
+                hint="it was made for another model; put the right tokenizer beside the weights",
+            )
+        return ids
 
     def _describe(self, ref: str | None, id: str | None, stored: Stored | None) -> ModelInfo:
         config = self.model.config.get_text_config()
@@ -92,11 +101,27 @@ def eos_ids(model: Any, tokenizer: Any) -> frozenset[int]:
     return frozenset(int(value) for value in found)
 
 
-def _pad_id(tokenizer: Any) -> int:
-    for candidate in (getattr(tokenizer, "pad_token_id", None), getattr(tokenizer, "eos_token_id", None)):
-        if candidate is not None:
-            return int(candidate)
+def _pad_id(tokenizer: Any, rows: int) -> int:
+    """Return the padding id, else the EOS, else 0; a pad token that was added without a row in the model is no use."""
+    for name in ("pad_token_id", "eos_token_id"):
+        candidate = getattr(tokenizer, name, None)
+        if isinstance(candidate, int) and 0 <= candidate < rows:
+            return candidate
     return 0
+
+
+def _rows(structure: Structure) -> int:
+    """Return how many token ids the embedding knows."""
+    return int(_first_parameter(structure.embed).shape[0])
+
+
+def _input_device(model: Any, structure: Structure) -> torch.device:
+    """Return where token ids go, also where accelerate keeps the embedding elsewhere between calls."""
+    device = _first_parameter(structure.embed).device
+    if device.type != "meta":
+        return device
+    hook = getattr(structure.embed, "_hf_hook", None)
+    return torch.device(getattr(hook, "execution_device", None) or model.device)
 
 
 def _context(config: Any) -> int:
