@@ -62,7 +62,7 @@ class SteerApp(App[int]):
     ENABLE_COMMAND_PALETTE = False
     DEFAULT_MODE = "steer"
     NOTIFICATION_TIMEOUT = SHORT
-    MODES: ClassVar[dict[str, str | Callable[[], Screen[object]]]] = {**{name: partial(SoonScreen, name) for name in ABOUT}}
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {**{name: partial(SoonScreen, name) for name in ABOUT}}
 
     def __init__(self, engine: Engine, paths: Paths, config: Config, options: Options | None = None) -> None:
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
@@ -99,11 +99,15 @@ class SteerApp(App[int]):
     def on_mount(self) -> None:
         """Look into the outbox from now on; the engine starts when the first frame is out."""
         remote = os.environ.get("SSH_CONNECTION")
-        self.set_interval(DRAIN_REMOTE if remote else DRAIN, self._inbox.drain)
+        self.set_interval(DRAIN_REMOTE if remote else DRAIN, self.look_into_outbox)
         self.set_interval(THEME_LOOK, self.wardrobe.look)
         for line in self._problems:
             self.say(line, "warning")
         self.call_after_refresh(self.start_engine)
+
+    def look_into_outbox(self) -> None:
+        """Show what the engine did since the last look."""
+        self._inbox.drain()
 
     def start_engine(self) -> None:
         """Begin to load the model that was asked for, or the last one, or the demo."""

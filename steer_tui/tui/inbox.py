@@ -61,7 +61,7 @@ class Inbox:
             case RunFailed():
                 screen.run_failed(event)
             case ExtractFinished():
-                self._extract_finished(event)
+                self._extract_finished(event, screen)
             case RecipeRefused(message, hint):
                 self._app.complain(message, hint)
             case Notice(message, hint):
@@ -90,6 +90,7 @@ class Inbox:
         app = self._app
         if event.cancelled:
             app.say(f"loading {event.ref} stopped")
+            screen.stop_waiting()
         elif event.smaller:
             app.complain(event.message, event.hint)
             app.offer_model(event.smaller)
@@ -97,8 +98,12 @@ class Inbox:
             app.complain(event.message, event.hint)
         screen.show_empty_notes()
 
-    def _extract_finished(self, event: ExtractFinished) -> None:
+    def _extract_finished(self, event: ExtractFinished, screen: SteerScreen) -> None:
         if event.message is not None:
             self._app.complain(event.message, event.hint)
         elif event.names:
             self._app.say(f"{len(event.names)} vector{'s' if len(event.names) > 1 else ''} made")
+        if event.names:
+            screen.run_if_waiting()
+        else:
+            screen.stop_waiting()

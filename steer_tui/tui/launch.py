@@ -32,5 +32,4 @@ def run_app(options: Options) -> int:
             app.saver.finish(0.4)
         app.engine.shutdown(max(0.05, deadline - time.monotonic()))
     code = status if isinstance(status, int) else app.return_code or 0
-    leave(code)
-    return code
+    return leave(code)

@@ -31,7 +31,7 @@ class Status:
     """How far loading or extraction is; None while it cannot be told."""
     note: str = ""
     running: int | None = None
-    """The run that streams."""
+    """The run that streams, or that has been asked for; None where there is none."""
     extracting: bool = False
     speed: float = 0.0
     """Tokens per second of the newest run."""
@@ -49,6 +49,14 @@ class Status:
             return "loading"
         return "failed" if self.failed else "idle"
 
+    def asked(self, run_id: int) -> Status:
+        """Return the status when a run has been asked for: it counts as running from here on."""
+        return replace(self, running=run_id, failed=False, speed=0.0)
+
+    def _still(self, ended: int) -> int | None:
+        """Return the run that goes on when another has ended."""
+        return self.running if self.running != ended else None
+
     def after(self, event: Event) -> Status:
         """Return the status after an event."""
         match event:
@@ -62,10 +70,10 @@ class Status:
                 return replace(self, running=run_id, failed=False, speed=0.0)
             case RunSteps(_, _, speed):
                 return replace(self, speed=speed)
-            case RunFinished(_, result):
-                return replace(self, running=None, speed=result.tokens_per_second)
-            case RunFailed():
-                return replace(self, running=None, failed=True)
+            case RunFinished(run_id, result):
+                return replace(self, running=self._still(run_id), speed=result.tokens_per_second)
+            case RunFailed(run_id):
+                return replace(self, running=self._still(run_id), failed=True)
             case ExtractProgress(done, total):
                 return replace(self, extracting=True, fraction=done / max(1, total), failed=False)
             case ExtractFinished():

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from steer_tui.tui.app import SteerApp
 
 
-class WorkbenchScreen(Screen[None]):
+class WorkbenchScreen(Screen[None], inherit_bindings=False):
     """One of the six screens."""
 
     NAME = "steer"

@@ -8,6 +8,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.widget import Widget
 
+from steer_tui.session.messages import ExtractConcepts
 from steer_tui.session.state import Layout
 from steer_tui.tui.layout import ACTIVATIONS, BASELINE, CONCEPTS, PANES, PROMPT, RECIPE, STEERED, panes
 from steer_tui.tui.screens.base import WorkbenchScreen
@@ -95,3 +96,19 @@ class SteerPanes(WorkbenchScreen):
         if name in panes(self.desk.facts):
             self._bring_forward(name)
         self.show_status()
+
+    def make_vectors(self, wanted: str = "") -> None:
+        """Make every vector that the model lacks; `wanted` is switched on when it is there."""
+        app = self.bench_app
+        if app.status.running is not None:
+            return app.say("esc stops the run; then vectors can be made", "warning")
+        if app.status.extracting:
+            return app.say("vectors are being made")
+        missing = sum(not item.has_vector and not item.problem for item in app.concepts)
+        if not missing:
+            return app.say("every concept has its vector")
+        app.wanted = wanted
+        app.say(
+            f"making {missing} vector{'s' if missing > 1 else ''} for {app.status.info.ref if app.status.info else ''}"
+        )
+        app.engine.send(ExtractConcepts())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from steer_tui.session.messages import ExtractConcepts
 from steer_tui.tui.layout import CONCEPTS
 from steer_tui.tui.screens.steer_panes import SteerPanes
 from steer_tui.tui.widgets.concepts import Concepts
@@ -37,22 +36,6 @@ class RecipeActions(SteerPanes):
             self.concepts.move_to(name)
             if item.warning:
                 app.say(f"{name}: {item.warning}", "warning")
-
-    def make_vectors(self, wanted: str = "") -> None:
-        """Make every vector that the model lacks; `wanted` is switched on when it is there."""
-        app = self.bench_app
-        if app.status.running is not None:
-            return app.say("esc stops the run; then vectors can be made", "warning")
-        if app.status.extracting:
-            return app.say("vectors are being made")
-        missing = sum(not item.has_vector and not item.problem for item in app.concepts)
-        if not missing:
-            return app.say("every concept has its vector")
-        app.wanted = wanted
-        app.say(
-            f"making {missing} vector{'s' if missing > 1 else ''} for {app.status.info.ref if app.status.info else ''}"
-        )
-        app.engine.send(ExtractConcepts())
 
     def act_extract(self) -> None:
         """Make every vector that the model lacks."""

@@ -30,12 +30,17 @@ class RunActions(SteerPanes):
     _shown_run = 0
     """The run whose text is on the screen."""
     _waiting = False
-    """Whether a run was asked for while the model was loading."""
+    """Whether a run was asked for before model and vectors were there."""
 
     def act_run(self) -> None:
         """Run the current recipe."""
         self.keep_prompt()
-        self.start_run(self.bench_app.bench.request())
+        app = self.bench_app
+        lacking = [name for name in app.bench.recipe.names if name in app.known and not app.known[name].has_vector]
+        if lacking and app.known[lacking[0]].problem is None:
+            self._waiting = True
+            return self.make_vectors()
+        self.start_run(app.bench.request())
 
     def wait_for_model(self) -> None:
         """Run as soon as the model is there."""
@@ -43,10 +48,14 @@ class RunActions(SteerPanes):
         self.bench_app.say("runs as soon as the model is there")
 
     def run_if_waiting(self) -> None:
-        """Run if that was asked for while the model was loading."""
+        """Run if that was asked for before model and vectors were there."""
         if self._waiting:
             self._waiting = False
             self.act_run()
+
+    def stop_waiting(self) -> None:
+        """Forget that a run was asked for: what it waited for did not come."""
+        self._waiting = False
 
     def act_run_new_seed(self) -> None:
         """Run with a new seed."""
@@ -68,6 +77,8 @@ class RunActions(SteerPanes):
             app.engine.stop_run()
         self._run_id += 1
         app.engine.send(Generate(self._run_id, request))
+        app.status = app.status.asked(self._run_id)
+        self.show_status()
 
     def act_stop(self) -> None:
         """Leave one level: the filter, a text field, the zoom, a run, a load."""
@@ -148,6 +159,8 @@ class RunActions(SteerPanes):
 
     def run_steps(self, event: RunSteps) -> None:
         """Show steps as they come."""
+        if event.run_id != self._shown_run:
+            return
         for step in event.steps:
             if step.change is not None:
                 self._mark_change(step.change, step.steered)

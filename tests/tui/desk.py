@@ -1,0 +1,90 @@
+"""The workbench on a fake engine, keys pressed and the screen read as a person would."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from textual.pilot import Pilot
+
+from steer_tui.config import load_config
+from steer_tui.options import Options
+from steer_tui.paths import Paths
+from steer_tui.tui.app import SteerApp
+from tests.tui.fake import FakeEngine
+
+
+@dataclass
+class Bench:
+    """An open workbench."""
+
+    app: SteerApp
+    engine: FakeEngine
+    pilot: Pilot[int]
+
+    async def press(self, *keys: str) -> None:
+        """Press keys and let everything that follows from them happen."""
+        await self.pilot.press(*keys)
+        await self.settle()
+
+    async def type(self, text: str) -> None:
+        """Press the keys of a text."""
+        await self.press(*text)
+
+    async def settle(self) -> None:
+        """Let the app take in what the engine did."""
+        await self.pilot.pause()
+        self.app.look_into_outbox()
+        await self.pilot.pause()
+
+    async def tick(self, count: int = 1) -> None:
+        """Let the engine make steps, and the app show them."""
+        self.engine.tick(count)
+        await self.settle()
+
+    async def resize(self, width: int, height: int) -> None:
+        """Give the terminal another size."""
+        await self.pilot.resize_terminal(width, height)
+        await self.settle()
+
+    @property
+    def lines(self) -> list[str]:
+        """What the screen shows, line by line."""
+        compositor = self.app.screen._compositor
+        return ["".join(segment.text for segment in strip) for strip in compositor.render_strips()]
+
+    @property
+    def screen(self) -> str:
+        """What the screen shows."""
+        return "\n".join(self.lines)
+
+    @property
+    def toasts(self) -> str:
+        """What toasts say now."""
+        return "\n".join(notification.message for notification in self.app._notifications)
+
+    @property
+    def recipe(self) -> str:
+        """The recipe of the session."""
+        return self.app.bench.recipe_text
+
+    @property
+    def place(self) -> str:
+        """The pane that has the keyboard."""
+        return self.app.steer.place
+
+
+@asynccontextmanager
+async def workbench(
+    paths: Paths, engine: FakeEngine | None = None, size: tuple[int, int] = (120, 36), options: Options | None = None
+) -> AsyncIterator[Bench]:
+    """Open the workbench; the fake model is loaded when the context begins."""
+    engine = engine or FakeEngine()
+    app = SteerApp(engine, paths, load_config(paths), options)  # type: ignore[arg-type]
+    async with app.run_test(size=size, notifications=True) as pilot:
+        bench = Bench(app, engine, pilot)
+        await pilot.pause()
+        await bench.settle()
+        yield bench
+    app.saver.finish(1.0)
