@@ -1,6 +1,7 @@
 """A key-value cache that grows in steps instead of being copied for every token.
 
-Works for every model that takes transformers' `DynamicCache`; layers of other kinds (sliding windows, state spaces) are left as they are.
+Works for every model that takes transformers' `DynamicCache`; layers of other kinds (sliding windows, state spaces) are
+left as they are.
 """
 
 from __future__ import annotations
@@ -17,12 +18,17 @@ _SPARE = 128
 
 
 class GrowingLayer(DynamicLayer):
-    """Keys and values of one layer as views of a larger store."""
+    """Keys and values of one layer as views of a larger store.
+
+    Whatever replaces them, such as a choice of rows, makes the next update begin a new store.
+    """
+
+    keys: Tensor
+    values: Tensor
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._store: tuple[Tensor, Tensor] | None = None
-        self._length = 0
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         """Append keys and values, (B, heads, T, head_dim) each, and return all there are."""
@@ -30,14 +36,16 @@ class GrowingLayer(DynamicLayer):
             self.lazy_initialization(key_states, value_states)
         length = self.get_seq_length()
         end = length + key_states.shape[-2]
-        if self._store is None or self._length != length or end > self._store[0].shape[-2]:
+        if self._store is None or not self._is_in_store(self._store[0]) or end > self._store[0].shape[-2]:
             self._store = (self._grown(self.keys, key_states, end), self._grown(self.values, value_states, end))
         keys, values = self._store
         keys[..., length:end, :] = key_states
         values[..., length:end, :] = value_states
         self.keys, self.values = keys[..., :end, :], values[..., :end, :]
-        self._length = end
         return self.keys, self.values
+
+    def _is_in_store(self, store: Tensor) -> bool:
+        return self.keys.data_ptr() == store.data_ptr() and self.keys.shape[:-2] == store.shape[:-2]
 
     def batch_repeat_interleave(self, repeats: int) -> None:
         """Repeat every row; the store is made anew."""
@@ -71,6 +79,6 @@ def repeat_rows(cache: DynamicCache, rows: int) -> None:
     cache.batch_repeat_interleave(rows)
 
 
-def keep_rows(cache: DynamicCache, rows: list[int], device: torch.device) -> None:
+def keep_rows(cache: DynamicCache, rows: list[int]) -> None:
     """Go on with these rows only."""
-    cache.batch_select_indices(torch.tensor(rows, device=device))
+    cache.batch_select_indices(torch.tensor(rows))  # on the CPU, as with a device map the layers lie on several devices

@@ -1,8 +1,8 @@
 """The decode core: the rows of a batch stepped together, token by token.
 
-A row is a prompt, terms that steer it and a sampling of its own. Promises: unsteered greedy rows give the tokens of plain
-`model.generate`; a row's tokens do not depend on its neighbours; a change acts on the very next step; no hook outlives the context.
-Knows nothing of text, files or screens.
+A row is a prompt, terms that steer it and a sampling of its own. Promises: unsteered greedy rows give the tokens of
+plain `model.generate`; a row's tokens do not depend on its neighbours; a change acts on the very next step; no hook
+outlives the context. Knows nothing of text, files or screens.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
 
@@ -37,7 +37,7 @@ class Row:
 
     prompt_ids: Sequence[int]
     terms: tuple[ActiveTerm, ...] = ()
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default_factory=Sampling)
 
 
 @dataclass(frozen=True)
@@ -63,32 +63,36 @@ class Decoder:
 
         Args:
             lm: The model.
-            rows: At least one.
+            rows: At least one; one without room in the model's context, or asked for no token, is never alive.
             watch: Blocks whose statistics each step brings; none by default, which costs nothing.
         """
         self._lm = lm
         self._rows = list(rows)
-        self.alive = list(range(len(rows)))
+        self._limits = [_most_tokens(row, lm.info.context) for row in rows]
+        self.alive = [index for index, limit in enumerate(self._limits) if limit > 0]
         """Indices of the rows that go on."""
         self.last_logits: Tensor | None = None
         """(R, V) of the rows that the last step drew for, in the order of its result."""
         self._steps = 0
-        self._drawer = Drawer([row.sampling for row in rows])
-        self._plan = Plan([len(row.prompt_ids) for row in rows], lm.info.width, lm.device, lm.dtype)
+        begin = [self._rows[index] for index in self.alive]
+        self._drawer = Drawer([row.sampling for row in begin])
+        self._plan = Plan([len(row.prompt_ids) for row in begin], lm.info.width, lm.device, lm.dtype)
         self._plan_on = True
         self._is_quiet = False
         self._cache = new_cache(lm.model.config)
         self._mask: Tensor | None = None
         self._newest: Tensor | None = None
         self._accepts = frozenset(inspect.signature(lm.model.forward).parameters)
-        self._watch = Watch(watch, len(rows), lm.info.width, lm.device, lm.dtype) if watch else None
+        self._watch = Watch(watch, len(begin), lm.info.width, lm.device, lm.dtype) if watch else None
         self._hooks = BlockHooks(lm.structure, self._on_block)
         self._exit = ExitStack()
 
     def __enter__(self) -> Decoder:
-        self._exit.enter_context(self._hooks)
-        self._exit.enter_context(few_rows(self._lm).installed(len(self._rows)))
-        self.steer({index: row.terms for index, row in enumerate(self._rows)})
+        with ExitStack() as prepared:  # a gate's pass over the prompt may raise: then nothing may stay behind
+            prepared.enter_context(self._hooks)
+            prepared.enter_context(few_rows(self._lm).installed(len(self.alive)))
+            self.steer({index: row.terms for index, row in enumerate(self._rows)})
+            self._exit = prepared.pop_all()
         return self
 
     def __exit__(
@@ -140,14 +144,9 @@ class Decoder:
         return drawn
 
     def _finished(self, token: Drawn) -> Drawn:
-        row = self._rows[token.row]
-        finish: Finish | None = None
-        room = self._lm.info.context - len(row.prompt_ids) if self._lm.info.context else self._steps + 1
         if token.id in self._lm.eos_ids:
-            finish = "stop"
-        elif self._steps >= min(row.sampling.max_tokens, room):
-            finish = "length"
-        return Drawn(token.row, token.id, token.logprob, token.steered, finish, token.stats)
+            return replace(token, finish="stop")
+        return replace(token, finish="length") if self._steps >= self._limits[token.row] else token
 
     def _drop(self, places: list[int]) -> None:
         """Let the rows go that have ended."""
@@ -161,13 +160,13 @@ class Decoder:
         self._mask = None if self._mask is None else self._mask[places]
         self._drawer.keep(places)
         self._plan.keep(places)
-        keep_rows(self._cache, places, self._lm.device)
+        keep_rows(self._cache, places)
         if self._watch is not None:
             self._watch.keep(places)
 
     def _prefill(self) -> Tensor:
         """Read the prompts; equal prompts that nothing steers are read once."""
-        prompts = [list(row.prompt_ids) for row in self._rows]
+        prompts = [list(self._rows[index].prompt_ids) for index in self.alive]
         lengths = [len(prompt) for prompt in prompts]
         ends = [length - 1 for length in lengths]
         shared = len(prompts) > 1 and all(p == prompts[0] for p in prompts) and not self._plan.touches(0, lengths[0])
@@ -212,6 +211,12 @@ class Decoder:
         if self._watch is not None:
             self._watch.note(layer, hidden, after)
         return after
+
+
+def _most_tokens(row: Row, context: int) -> int:
+    """Return how many tokens a row may get: no more than asked for, nor than the model's context has room for."""
+    asked = row.sampling.max_tokens
+    return min(asked, context - len(row.prompt_ids)) if context else asked
 
 
 def few_rows(lm: LanguageModel) -> FewRows:

@@ -12,6 +12,10 @@ from steer_tui.text import clean
 
 _CONTEXT = 6
 """Prompt tokens kept in sight: tokenizers drop a space at the start of a text, and the prompt's end is not one."""
+_LONGEST = 24
+"""Ids in the window from which on a part of it is given although its end is open."""
+_CHARACTER = 4
+"""Tokens that one character may be spread over: as many as UTF-8 has bytes."""
 
 
 class Decodes(Protocol):
@@ -25,8 +29,8 @@ class Decodes(Protocol):
 class Detokenizer:
     """Gives the text that each new token of one row makes complete.
 
-    Works on a short window of ids, so that a token costs the same at the end of a long text. Text is held back while it ends in
-    U+FFFD, as a character may be spread over several tokens.
+    Works on a short window of ids, so that a token costs the same at the end of a long text. Text is held back while it
+    ends in U+FFFD, as a character may be spread over several tokens.
     """
 
     def __init__(self, tokenizer: Decodes, prompt_ids: Sequence[int]) -> None:
@@ -41,10 +45,14 @@ class Detokenizer:
         """Return the text that `token` completes, cleaned; empty while a character is open."""
         self._ids.append(token)
         before, text = self._window()
-        if text.endswith("\ufffd") or len(text) <= len(before):
+        if len(text) > len(before) and not text.endswith("\ufffd"):
+            return self._give(text[len(before) :], len(self._ids))
+        cut = len(self._ids) - _CHARACTER
+        if cut - self._start < _LONGEST:
             return ""
-        self._start, self._done = self._done, len(self._ids)
-        return clean(text[len(before) :])
+        # A text of broken characters, or of tokens without text: give what no later token can change.
+        part, rest = self._decode(self._start, cut), self._decode(cut, len(self._ids))
+        return self._give(part[len(before) :], cut) if part + rest == text else ""
 
     def flush(self) -> str:
         """Return what was held back, when no token follows."""
@@ -52,7 +60,12 @@ class Detokenizer:
         self._start = self._done = len(self._ids)
         return clean(text[len(before) :])
 
+    def _give(self, text: str, done: int) -> str:
+        self._start, self._done = self._done, done
+        return clean(text)
+
     def _window(self) -> tuple[str, str]:
-        before = self._tokenizer.decode(self._ids[self._start : self._done], skip_special_tokens=True)
-        text = self._tokenizer.decode(self._ids[self._start :], skip_special_tokens=True)
-        return before, text
+        return self._decode(self._start, self._done), self._decode(self._start, len(self._ids))
+
+    def _decode(self, start: int, stop: int) -> str:
+        return self._tokenizer.decode(self._ids[start:stop], skip_special_tokens=True)

@@ -1,7 +1,7 @@
 """Draws the next token of every row from its own random numbers.
 
-A row draws by inverting the cumulative distribution at one uniform number per step: two rows with one seed see the same numbers,
-so steered and unsteered text differ only where their distributions do (common random numbers).
+A row draws by inverting the cumulative distribution at one uniform number per step: two rows with one seed see the same
+numbers, so steered and unsteered text differ only where their distributions do (common random numbers).
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ import torch
 from torch import Tensor
 
 from steer_tui.engine.types import Sampling
+
+_COLDEST = 1e-6
+"""Below it, float32 cannot tell the temperature from 0."""
 
 
 class Drawer:
@@ -36,7 +39,7 @@ class Drawer:
         logprobs = torch.log_softmax(logits.float(), dim=-1)
         uniform = [source.random() for source in self._random]
         ids = torch.nan_to_num(logits, nan=-torch.inf).argmax(dim=-1)
-        hot = [row for row, sampling in enumerate(self._samplings) if sampling.temperature > 0]
+        hot = [row for row, sampling in enumerate(self._samplings) if sampling.temperature > 0 and sampling.top_k != 1]
         if hot:
             index = torch.tensor(hot, device=logits.device)
             chosen = _invert(self._filtered(logprobs, hot), [uniform[row] for row in hot])
@@ -47,9 +50,9 @@ class Drawer:
     def _filtered(self, logprobs: Tensor, rows: Sequence[int]) -> Tensor:
         """Return the probabilities (len(rows), V) that temperature, top-k and top-p leave, not normalised."""
         chosen = [self._samplings[row] for row in rows]
-        heat = logprobs.new_tensor([[sampling.temperature] for sampling in chosen])
+        heat = logprobs.new_tensor([[max(sampling.temperature, _COLDEST)] for sampling in chosen])
         picked = logprobs if len(rows) == len(self._samplings) else logprobs[list(rows)]
-        probs = torch.softmax(picked / heat, dim=-1)
+        probs = torch.softmax((picked - picked.amax(dim=-1, keepdim=True)) / heat, dim=-1)
         for slot, sampling in enumerate(chosen):
             if 0 < sampling.top_k < probs.shape[-1]:
                 least = probs[slot].topk(sampling.top_k).values[-1]
@@ -61,7 +64,7 @@ class Drawer:
 
 def _nucleus(probs: Tensor, top_p: float) -> Tensor:
     """Keep the fewest likeliest tokens (V,) whose share reaches `top_p`, at least one."""
-    ordered, order = probs.sort(descending=True)
+    ordered, order = probs.sort(descending=True, stable=True)
     before = ordered.cumsum(0) - ordered
     dropped = before >= top_p * probs.sum()
     dropped[0] = False

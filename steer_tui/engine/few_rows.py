@@ -1,8 +1,9 @@
 """Faster linear layers for decode steps of a few rows in float32 on a CPU.
 
-`F.linear` with one to eight rows reaches about half of the memory bandwidth there (measured with torch 2.13 and MKL). The product written
-the other way round, `weight @ x.T` with two columns or more, reaches it; a single row goes as two equal columns. Which form is
-quicker is timed on the model's own weights once, for every number of rows. Replaced only while a run lasts.
+`F.linear` with one to eight rows reaches about half of the memory bandwidth there (measured with torch 2.13 and MKL).
+The product written the other way round, `weight @ x.T` with two columns or more, reaches it; a single row goes as two
+equal columns. Which form is quicker is timed on the model's own weights once, for every number of rows. Replaced only
+while a run lasts.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeGuard
 
 import torch
 import torch.nn.functional as F
@@ -63,7 +65,8 @@ class FewRows:
     def installed(self, most_rows: int) -> Iterator[None]:
         """Use the quicker form inside; plain modules again afterwards, whatever was raised."""
         self.prepare(most_rows)
-        layers = self._layers if any(self._chosen.get(rows) for rows in range(1, most_rows + 1)) else []
+        wins = any(self._chosen.get(rows) for rows in range(1, most_rows + 1))
+        layers = [layer for layer in self._layers if wins and "forward" not in layer.__dict__]
         try:
             for layer in layers:
                 layer.__dict__["forward"] = self._forward_of(layer)
@@ -100,7 +103,7 @@ class FewRows:
         return statistics.median(taken[as_columns]) < _GAIN * statistics.median(taken[as_linear])
 
 
-def _is_plain(module: nn.Module) -> bool:
+def _is_plain(module: nn.Module) -> TypeGuard[nn.Linear]:
     """Say whether a module is a float32 linear layer on the CPU and nothing more."""
     return (
         type(module) is nn.Linear

@@ -8,8 +8,9 @@ All take the same arguments, so that rows of one batch may differ in everything 
     origin    (N, 1, 1) float32, projection of the negative mean on it
     strength  (N, 1, 1) float32
 
-and return a new (N, T, D). `add` and `rotate` are the usual activation addition (Turner et al. 2023) and angular steering; `ablate` is
-directional ablation (Arditi et al. 2024), `set` and `cap` work on the concept scale of the contract.
+and return a new (N, T, D). `add` and `rotate` are the usual activation addition (Turner et al. 2023) and angular
+steering; `ablate` is directional ablation (Arditi et al. 2024), `set` and `cap` work on the concept scale of the
+contract.
 """
 
 from __future__ import annotations

@@ -244,10 +244,11 @@ def _parse_op(text: str) -> str:
 
 
 def _parse_gate(text: str) -> Gate | None:
-    match = re.fullmatch(r"(.+?)\s*([<>])\s*(.+)", text)
-    if match is None or not _NAME.fullmatch(match[1]):
+    sign = next((character for character in text if character in "<>"), "")
+    name, _, number = text.partition(sign) if sign else (text, "", "")
+    if not _NAME.fullmatch(name.rstrip()) or not number:
         raise RecipeError(f"{text!r} is no gate", hint="write a gate as ?angry>0.5")
-    return Gate(match[1], match[2] == ">", parse_number(match[3]))
+    return Gate(name.rstrip(), sign == ">", parse_number(number.lstrip()))
 
 
 def nearest_names(name: str, known: Iterable[str]) -> str:

@@ -1,7 +1,7 @@
 """Which absolute positions of a row a term acts on.
 
-Positions count the row's own tokens from 0, padding excluded, so a scope means the same with and without a KV cache and in any
-batch. Knows nothing of models; tensors are only passed through.
+Positions count the row's own tokens from 0, padding excluded, so a scope means the same with and without a KV cache and
+in any batch. Knows nothing of models; tensors are only passed through.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Scope:
         return max(low, start) < min(high, stop)
 
     def mask(self, positions: Tensor, prompt_length: int) -> Tensor:
-        """Return which of `positions` (any integer shape, negative for padding) are in the scope, as bool of that shape."""
+        """Return which of `positions` (any integer shape, negative for padding) are in the scope, as bools."""
         low, high = self.bounds(prompt_length)
         return (positions >= max(low, 0)) & (positions < high)
 
