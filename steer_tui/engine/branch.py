@@ -18,7 +18,8 @@ class Branch:
         self._pieces: list[str] = []
         self.ids: list[int] = []
         self._logprobs: list[float] = []
-        self._finish: Finish = "cancelled"
+        self._finish: Finish | None = None
+        """None while the text has not ended by itself."""
         self._layers: tuple[int, ...] = ()
         self._sums: list[list[float]] = []
 
@@ -35,11 +36,11 @@ class Branch:
             self._sum(drawn.stats)
         return Token(drawn.id, text, drawn.logprob, drawn.steered, drawn.stats)
 
-    def text(self) -> Text:
-        """Return what there is; `cancelled` where the text has not ended by itself."""
-        if self._finish == "cancelled":
-            self._pieces.append(self._detokenizer.flush())
-        return Text("".join(self._pieces), tuple(self.ids), tuple(self._logprobs), self._finish)
+    def text(self, is_stopped: bool) -> Text:
+        """Return what there is; where it has not ended by itself, the run was stopped or had room for no token."""
+        finish: Finish = self._finish or ("cancelled" if is_stopped else "length")
+        self._pieces.append(self._detokenizer.flush())
+        return Text("".join(self._pieces), tuple(self.ids), tuple(self._logprobs), finish)
 
     def activations(self) -> tuple[LayerActivation, ...]:
         """Return each layer's statistics, averaged over the generated tokens."""

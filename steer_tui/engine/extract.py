@@ -1,7 +1,8 @@
 """Contrast pairs to steering vectors: every text of every concept is read once, in batches, at all layers together.
 
-The vector of a layer is the difference of class means (Turner et al. 2023; Rimsky et al. 2024), a text standing for the mean over
-its tokens: the last token alone, a full stop in most sentences, steers little. Knows concepts only as two lists of texts.
+The vector of a layer is the difference of class means (Turner et al. 2023; Rimsky et al. 2024), a text standing for the
+mean over its tokens: the last token alone, a full stop in most sentences, steers little. Knows concepts only as two
+lists of texts.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from torch import Tensor
 from steer_tui.engine.blockhooks import BlockHooks
 from steer_tui.engine.diagnose import best_layers, diagnose
 from steer_tui.engine.model import LanguageModel
+from steer_tui.engine.out_of_memory import memory_errors_named
 from steer_tui.engine.prompt import pad_left
+from steer_tui.engine.reading import first_own, pass_through_blocks
 from steer_tui.engine.vector import SteeringVector
 from steer_tui.engine.vectormeta import MadeFor, VectorMeta
 from steer_tui.errors import Cancelled, UsageError
@@ -83,15 +86,21 @@ def extract(
 
     Raises:
         Cancelled: `should_stop` said so.
-        UsageError: A concept lacks texts on one side.
+        OutOfMemory: A batch does not fit.
+        UsageError: A concept lacks texts on one side, or the model has no such layer.
     """
     for concept in concepts:
         if not concept.positive or not concept.negative:
             raise UsageError(f"concept {concept.name!r} needs texts on both sides", hint="three pairs are enough")
     chosen = list(range(lm.info.layers)) if layers is None else sorted(set(layers))
+    outside = [layer for layer in chosen if not 0 <= layer < lm.info.layers]
+    if outside or not chosen:
+        problem = f"no layer {outside[0]}" if outside else "no layer to read"
+        raise UsageError(problem, hint=f"the model has layers 0-{lm.info.layers - 1}")
     texts = list(dict.fromkeys(text for c in concepts for text in (*c.positive, *c.negative)))
     index = {text: place for place, text in enumerate(texts)}
-    readings = read_texts(lm, texts, chosen, on_progress, should_stop)
+    with memory_errors_named("extraction does not fit in the device's memory", "choose a smaller model"):
+        readings = read_texts(lm, texts, chosen, on_progress, should_stop)
     vectors = {}
     for concept in concepts:
         positive = torch.tensor([index[text] for text in concept.positive])
@@ -147,16 +156,14 @@ def _read_batch(
 
     with BlockHooks(lm.structure, keep) as hooks:
         hooks.cover(layers)
-        lm.model.base_model(input_ids=ids, attention_mask=mask, use_cache=False)
+        pass_through_blocks(lm, ids, mask)
     return means, norms
 
 
 def _encode(lm: LanguageModel, text: str) -> tuple[list[int], int]:
     """Return a text's ids and the index of its first own token: what the tokenizer puts in front is not read."""
     ids = lm.encode(text, raw=True)
-    special = set(lm.tokenizer.all_special_ids)
-    first = next((place for place, token in enumerate(ids) if token not in special), 0)
-    return ids, first
+    return ids, first_own(lm, ids)
 
 
 def _batches(order: Sequence[int], lengths: Sequence[int]) -> list[list[int]]:
@@ -184,9 +191,7 @@ def _vector(
     info = lm.info
     meta = VectorMeta(
         name=concept.name,
-        model=MadeFor(
-            id=info.id, type=info.type, layers=info.layers, width=info.width, fingerprint=info.fingerprint
-        ),
+        model=MadeFor(id=info.id, type=info.type, layers=info.layers, width=info.width, fingerprint=info.fingerprint),
         group=concept.group,
         description=concept.description,
         method="mean",

@@ -9,13 +9,15 @@ from torch import Tensor
 
 from steer_tui.engine.blockhooks import BlockHooks
 from steer_tui.engine.model import LanguageModel
+from steer_tui.engine.reading import first_own, pass_through_blocks
 from steer_tui.engine.resolve import ActiveTerm
 
 
 def decide_gates(lm: LanguageModel, prompt_ids: Sequence[int], terms: Sequence[ActiveTerm]) -> tuple[ActiveTerm, ...]:
     """Return the terms with every gate decided; costs a pass over the prompt only where there is a gate.
 
-    A prompt's place is the mean over its tokens at the gate vector's first best layer.
+    A prompt's place is the mean over its tokens at the gate vector's first best layer; as in extraction, what the
+    tokenizer puts in front of it does not count.
     """
     layers = {term.gate_layer for term in terms if term.gate_layer is not None}
     if not layers:
@@ -29,16 +31,17 @@ def decide_gates(lm: LanguageModel, prompt_ids: Sequence[int], terms: Sequence[A
     return tuple(decided)
 
 
-@torch.inference_mode()
 def _prompt_means(lm: LanguageModel, prompt_ids: Sequence[int], layers: set[int]) -> dict[int, Tensor]:
-    """Return the mean block output over the prompt, (D,) float32 on the CPU, at each layer."""
+    """Return the mean block output over the prompt's own tokens, (D,) float32 on the CPU, at each layer."""
     means: dict[int, Tensor] = {}
+    first = first_own(lm, prompt_ids)
 
     def read(layer: int, hidden: Tensor) -> Tensor:
-        means[layer] = hidden[0].float().mean(dim=0).cpu()
+        means[layer] = hidden[0, first:].float().mean(dim=0).cpu()
         return hidden
 
+    ids = torch.tensor([list(prompt_ids)], device=lm.device)
     with BlockHooks(lm.structure, read) as hooks:
         hooks.cover(layers)
-        lm.model(input_ids=torch.tensor([list(prompt_ids)], device=lm.device), use_cache=False)
+        pass_through_blocks(lm, ids, torch.ones_like(ids))
     return means

@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-
-import torch
 
 from steer_tui.engine.branch import Branch
 from steer_tui.engine.decode import Decoder, Drawn, Row
 from steer_tui.engine.judge import Judge
 from steer_tui.engine.model import LanguageModel
+from steer_tui.engine.out_of_memory import memory_errors_named
 from steer_tui.engine.recipe import Recipe, parse_recipe
 from steer_tui.engine.resolve import ActiveTerm, resolve
 from steer_tui.engine.types import Change, Request, RunResult, Step
 from steer_tui.engine.vector import SteeringVector
-from steer_tui.errors import OutOfMemory, SteerError, UsageError
+from steer_tui.errors import SteerError, UsageError
 
 STEERED, BASELINE = 0, 1
 """Rows of the batch."""
+
+_STOPPED_TOKENS = 256
+"""A stopped text is measured up to this length; reading a longer one would keep a person waiting who asked to stop."""
 
 Vectors = Mapping[str, SteeringVector]
 
@@ -76,26 +78,26 @@ def generate(
         vectors: Every vector that the recipe, its changes or live changes may name.
         on_step: Called after each step, on this thread.
         controls: Stops or changes the run while it goes on.
-        measures: False leaves out the second reading of the texts.
+        measures: False leaves out the second reading of the texts, and so does stopping a long run.
 
     Raises:
         RecipeError: The recipe does not parse or fit; nothing has run.
-        UsageError: The prompt or a number is out of range.
+        UsageError: The prompt leaves no room for a token, or a number is out of range.
         OutOfMemory: The run does not fit; the model is clean.
     """
-    try:
+    with memory_errors_named(
+        "the run does not fit in the device's memory",
+        "shorten the prompt, ask for fewer tokens, or choose a smaller model",
+    ):
         return _Run(lm, request, vectors, controls or Controls(), measures).go(on_step)
-    except torch.OutOfMemoryError as error:
-        raise OutOfMemory(
-            "the run does not fit in the device's memory",
-            hint="shorten the prompt, ask for fewer tokens, or choose a smaller model",
-        ) from error
 
 
 class _Run:
     """The state of one generation."""
 
-    def __init__(self, lm: LanguageModel, request: Request, vectors: Vectors, controls: Controls, measures: bool) -> None:
+    def __init__(
+        self, lm: LanguageModel, request: Request, vectors: Vectors, controls: Controls, measures: bool
+    ) -> None:
         check_sampling(request)
         self._lm, self._request, self._vectors, self._controls = lm, request, vectors, controls
         self._recipe = parse_recipe(request.recipe)
@@ -103,23 +105,26 @@ class _Run:
         self._replayed = {change.step: self._parsed(change.recipe) for change in request.changes}
         self._changes: list[Change] = []
         self._prompt_ids = lm.encode(request.prompt, request.raw)
+        _require_room(lm, self._prompt_ids)
         count = 2 if request.baseline else 1
         self._branches = [Branch(lm, self._prompt_ids) for _ in range(count)]
-        names = {name for recipe in [self._recipe, *self._replayed.values()] for name in recipe.names}
-        concepts = {name: vectors[name] for name in sorted(names, key=[*self._recipe.names, *names].index)}
+        concepts = {name: vectors[name] for recipe in (self._recipe, *self._replayed.values()) for name in recipe.names}
         self._judge = Judge(lm, self._prompt_ids, concepts, count) if measures else None
 
     def go(self, on_step: Callable[[Step], None] | None) -> RunResult:
         """Run to the end."""
         began = time.perf_counter()
-        rows = [Row(self._prompt_ids, self._terms, self._request.sampling), Row(self._prompt_ids, (), self._request.sampling)]
+        rows = [
+            Row(self._prompt_ids, self._terms, self._request.sampling),
+            Row(self._prompt_ids, (), self._request.sampling),
+        ]
         rows = rows[: len(self._branches)]
         watch = range(self._lm.info.layers) if self._request.statistics else ()
         steps = 0
         decoding = began
         with Decoder(self._lm, rows, watch=watch) as decoder:
             decoder.follow({name: self._vectors[name] for name in self._recipe.names})
-            while decoder.alive and self._request.sampling.max_tokens and not self._controls.stopped:
+            while decoder.alive and not self._controls.stopped:
                 change = self._change_before(steps, decoder)
                 drawn = decoder.step()
                 step = self._take(steps, drawn, change)
@@ -130,8 +135,9 @@ class _Run:
                 if steps == 0:
                     decoding = time.perf_counter()
                 steps += 1
+            is_stopped = bool(decoder.alive)
         decoded = time.perf_counter() - decoding
-        return self._result(steps, decoded, began)
+        return self._result(steps, decoded, began, is_stopped)
 
     def _change_before(self, step: int, decoder: Decoder) -> str | None:
         """Put a replayed or live change in force, and return the new recipe."""
@@ -140,9 +146,7 @@ class _Run:
         if asked is not None:
             try:
                 recipe = self._parsed(asked)
-                self._resolve(recipe)
             except SteerError as error:
-                recipe = self._replayed.get(step)
                 if self._controls.on_refused is not None:
                     self._controls.on_refused(error)
         if recipe is None or recipe == self._recipe:
@@ -168,20 +172,29 @@ class _Run:
     def _resolve(self, recipe: Recipe) -> tuple[ActiveTerm, ...]:
         return resolve(recipe, self._vectors, self._lm.info.layers, self._lm.info.width)
 
-    def _result(self, steps: int, decoded: float, began: float) -> RunResult:
+    def _result(self, steps: int, decoded: float, began: float, is_stopped: bool) -> RunResult:
         steered = self._branches[STEERED]
         baseline = self._branches[BASELINE] if len(self._branches) > 1 else None
-        measures = self._judge.finish(self._branches) if self._judge is not None else None
+        judge = None if is_stopped and steps > _STOPPED_TOKENS else self._judge
+        measures = judge.finish(self._branches) if judge is not None else None
         return RunResult(
             model=self._lm.info,
             request=replace(self._request, changes=tuple(self._changes)),
             prompt_ids=tuple(self._prompt_ids),
-            steered=steered.text(),
-            baseline=baseline.text() if baseline else None,
+            steered=steered.text(is_stopped),
+            baseline=baseline.text(is_stopped) if baseline else None,
             activations=(steered.activations(), baseline.activations() if baseline else None),
             measures=measures,
             tokens_per_second=(steps - 1) / decoded if steps > 1 and decoded > 0 else 0.0,
             seconds=time.perf_counter() - began,
+        )
+
+
+def _require_room(lm: LanguageModel, prompt_ids: Sequence[int]) -> None:
+    if lm.info.context and len(prompt_ids) >= lm.info.context:
+        raise UsageError(
+            f"the prompt has {len(prompt_ids)} tokens and fills the model's context of {lm.info.context}",
+            hint="shorten it, so that there is room for an answer",
         )
 
 

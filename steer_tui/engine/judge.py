@@ -1,4 +1,4 @@
-"""Measures of a run: keeps what the steered tokens were drawn from, and re-reads both texts with the unsteered model."""
+"""Measures of a run: keeps what the steered tokens were drawn from, re-reads both texts with the unsteered model."""
 
 from __future__ import annotations
 

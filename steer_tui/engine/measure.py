@@ -1,6 +1,7 @@
 """Measures of generated text, all read by the unsteered model; no judge.
 
-`Reader` re-reads texts beside the distributions they were drawn from, in pieces, so that memory does not grow with their length.
+`Reader` re-reads texts beside the distributions they were drawn from, in pieces, so that memory does not grow with
+their length.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import inspect
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -48,7 +50,9 @@ class Reading:
 
     def place(self, concept: str) -> float | None:
         """Mean place on a concept's scale; None for an empty text and for a concept that was not read."""
-        return self.place_sums[concept] / self.content_tokens if concept in self.place_sums and self.content_tokens else None
+        if concept not in self.place_sums or not self.content_tokens:
+            return None
+        return self.place_sums[concept] / self.content_tokens
 
     @property
     def kl_mean(self) -> float | None:
@@ -90,17 +94,17 @@ class Reader:
         """Read on.
 
         Args:
-            rows: The next generated ids of each row; a row may bring fewer than others, and none after it brought fewer.
+            rows: The next generated ids of each row; one may bring fewer than others, and none after it did.
             drawn_from: For each row the logits (n, V) its ids were drawn from, or None.
         """
         if self._last is None:
             self._last = self._begin()
+        given = drawn_from or [None] * len(rows)
         longest = max(map(len, rows))
         piece = max(1, _PIECE_BYTES // (4 * len(rows) * self._last.shape[-1]))
         for start in range(0, longest, piece):
             part = [row[start : start + piece] for row in rows]
-            logits = [None if given is None else given[start : start + piece] for given in drawn_from or [None] * len(rows)]
-            self._read_piece(part, logits)
+            self._read_piece(part, [None if all_ is None else all_[start : start + piece] for all_ in given])
 
     def _begin(self) -> Tensor:
         ids, mask = pad_left(self._prompts, self._lm.pad_id, self._lm.device)
@@ -139,7 +143,8 @@ class Reader:
         reading.content_tokens += int(content.sum())
         for name, (layer, vector) in self._concepts.items():
             places = vector.place(self._hidden[layer][index, :count])
-            reading.place_sums[name] = reading.place_sums.get(name, 0.0) + float(places[content.to(places.device)].sum())
+            sum_here = float(places[content.to(places.device)].sum())
+            reading.place_sums[name] = reading.place_sums.get(name, 0.0) + sum_here
 
     def _keep(self, layer: int, hidden: Tensor) -> Tensor:
         self._hidden[layer] = hidden
@@ -157,7 +162,7 @@ class Reader:
 
 
 def kl_divergence(drawn_logits: Tensor, unsteered_logprobs: Tensor) -> Tensor:
-    """Return KL(softmax(drawn) || unsteered) of each position (n,) in nats; 0 for equal distributions, never negative."""
+    """Return KL(softmax(drawn) || unsteered) of each position (n,) in nats; 0 for equal ones, never negative."""
     drawn = torch.log_softmax(drawn_logits.float(), dim=-1)
     terms = drawn.exp() * (drawn - unsteered_logprobs)
     return torch.where(drawn.isneginf(), 0.0, terms).sum(dim=-1).clamp_min(0)
@@ -165,7 +170,7 @@ def kl_divergence(drawn_logits: Tensor, unsteered_logprobs: Tensor) -> Tensor:
 
 def distinct_2(ids: Sequence[int]) -> float | None:
     """Return distinct bigrams / bigrams of token ids; None for fewer than two tokens."""
-    bigrams = list(zip(ids, ids[1:], strict=False))
+    bigrams = list(pairwise(ids))
     return len(set(bigrams)) / len(bigrams) if bigrams else None
 
 

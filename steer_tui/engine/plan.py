@@ -1,7 +1,7 @@
 """A recipe for every row of a batch, as device tensors that the block hooks read.
 
-Promises: rows differ freely in terms, layers, operations, scopes and strengths; a change acts on the next forward pass; rows, layers
-and positions that no term touches are left bit for bit. Knows nothing of models, tokenizers or hooks.
+Promises: rows differ freely in terms, layers, operations, scopes and strengths; a change acts on the next forward pass;
+rows, layers and positions that no term touches are left bit for bit. Knows nothing of models, tokenizers or hooks.
 """
 
 from __future__ import annotations

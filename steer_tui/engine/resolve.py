@@ -102,13 +102,15 @@ def resolve(
 
     Raises:
         RecipeError: an unknown name, or a layer that the model or the vector has not.
-        ShapeMismatch: a vector of another width.
+        ShapeMismatch: a vector made for another width or number of layers.
     """
     require_names(recipe, vectors)
-    return tuple(_resolve_term(term, vectors, layer_count, width) for term in recipe.terms)
+    for name in recipe.names:
+        require_fit(vectors[name], layer_count, width)
+    return tuple(_resolve_term(term, vectors, layer_count) for term in recipe.terms)
 
 
-def _resolve_term(term: Term, vectors: Mapping[str, SteeringVector], count: int, width: int) -> ActiveTerm:
+def _resolve_term(term: Term, vectors: Mapping[str, SteeringVector], count: int) -> ActiveTerm:
     vector = vectors[term.name]
     layers = term.resolve_layers(count, vector.meta.best_layers or (first_best(vector),))
     if "all" in term.layers:
@@ -117,21 +119,24 @@ def _resolve_term(term: Term, vectors: Mapping[str, SteeringVector], count: int,
     if missing:
         have = ", ".join(map(str, sorted(vector.layers)))
         raise RecipeError(f"vector {term.name!r} has no layer {missing[0]}", hint=f"it has {have}")
-    ready = {layer: _fitting(vector, layer, width) for layer in layers}
+    ready = {layer: layer_vector(vector, layer) for layer in layers}
     if term.gate is None:
         return ActiveTerm(term, layers, ready)
     gate = vectors[term.gate.name]
     at = first_best(gate)
-    if at >= count:
-        raise RecipeError(f"gate {term.gate.name!r} is read at layer {at}", hint=f"the model has layers 0-{count - 1}")
-    return ActiveTerm(term, layers, ready, _fitting(gate, at, width), at)
+    return ActiveTerm(term, layers, ready, layer_vector(gate, at), at)
 
 
-def _fitting(vector: SteeringVector, layer: int, width: int) -> LayerVector:
-    found = int(vector.layers[layer].shape[-1])
-    if found != width:
-        raise ShapeMismatch(
-            f"vector {vector.name!r} has width {found}, the model has {width}",
-            hint="it was made for another model; extract it again",
-        )
-    return layer_vector(vector, layer)
+def require_fit(vector: SteeringVector, layer_count: int, width: int) -> None:
+    """Refuse a vector made for a model of another shape.
+
+    Raises:
+        ShapeMismatch: naming what differs.
+    """
+    model = vector.meta.model
+    for what, found, wanted in (("width", model["width"], width), ("layers", model["layers"], layer_count)):
+        if found != wanted:
+            raise ShapeMismatch(
+                f"vector {vector.name!r} was made for a model of {what} {found}, this one has {wanted}",
+                hint="it belongs to another model; extract it again",
+            )
