@@ -1,0 +1,187 @@
+"""The engine thread as the screen sees it: commands in, events out, nothing ever waited for.
+
+One daemon thread owns the model; it is started after the first paint, and only there torch is imported. Every method
+may be called from the screen's thread and returns at once, but for `shutdown`. Knows nothing of screens.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from steer_tui.paths import Paths
+from steer_tui.session.messages import (
+    Command,
+    EngineReady,
+    Event,
+    ExtractConcepts,
+    ExtractFinished,
+    Generate,
+    LoadFailed,
+    LoadModel,
+    LoadProgress,
+    Notice,
+    RunFailed,
+)
+from steer_tui.session.outbox import Outbox
+from steer_tui.session.task import Task
+from steer_tui.session.threads import leave, spawn
+
+if TYPE_CHECKING:  # imported when the thread starts: the screen is painted first
+    from steer_tui.session.journal_writer import JournalWriter
+    from steer_tui.session.shelf import Store
+    from steer_tui.session.tools import Tools
+
+__all__ = ["Engine", "leave"]
+
+_JOURNAL_SECONDS = 0.25
+"""How much of the time for ending is left to the journal at least."""
+
+
+class Engine:
+    """The model and all work on it."""
+
+    def __init__(
+        self,
+        paths: Paths,
+        tools: Callable[[], Tools] | None = None,
+        store: Callable[[Paths], Store] | None = None,
+    ) -> None:
+        """Prepare; nothing is started or imported.
+
+        Args:
+            paths: The user's folders.
+            tools: Called once, on the engine thread, and may take seconds; None is the engine itself.
+            store: Makes the library of vectors, on the engine thread; None is the one on disk.
+        """
+        self._paths, self._tools, self._store = paths, tools, store
+        self._outbox = Outbox()
+        self._lock = threading.Condition()
+        self._waiting: deque[Task] = deque()
+        self._current: Task | None = None
+        self._is_closing = False
+        self._is_ready = False
+        self._thread: threading.Thread | None = None
+        self._journal: JournalWriter | None = None
+
+    def start(self) -> None:
+        """Start the thread; EngineReady comes when torch is imported. Calling it again changes nothing."""
+        if self._thread is None:
+            from steer_tui.session.journal_writer import JournalWriter
+
+            self._journal = JournalWriter(self._paths.journal, lambda *words: self._outbox.put(Notice(*words)))
+            self._thread = spawn("engine", self._work)
+
+    def send(self, command: Command) -> None:
+        """Put a command in the queue; loading a model stops the work before it, and takes the place of another load."""
+        with self._lock:
+            if self._is_closing:
+                return
+            if isinstance(command, LoadModel):
+                self._stop(Generate, ExtractConcepts)
+                self._cancel_loads()
+            task = Task(command, self._outbox.put)
+            if isinstance(command, LoadModel):
+                task.say(LoadProgress(command.ref, None, "" if self._is_ready else "starting torch"))
+            self._waiting.append(task)
+            self._lock.notify()
+
+    def stop_run(self) -> None:
+        """Stop the generation or extraction that is going on, and those that wait."""
+        with self._lock:
+            self._stop(Generate, ExtractConcepts)
+
+    def change_recipe(self, text: str) -> None:
+        """Put another recipe in force in the run that streams or is about to; without one, nothing happens."""
+        with self._lock:
+            for task in self._tasks(Generate):
+                task.change(text)
+
+    def cancel_load(self) -> None:
+        """Give up loading; LoadFailed comes at once, though the thread goes on until it next looks at the flag."""
+        with self._lock:
+            self._cancel_loads()
+
+    def drain(self) -> list[Event]:
+        """Return the events since the last call, oldest first."""
+        return self._outbox.drain()
+
+    def shutdown(self, timeout: float = 1.0) -> bool:
+        """Stop everything and wait for it; return whether all ended within `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        with self._lock:
+            self._is_closing = True
+            self._stop(LoadModel, Generate, ExtractConcepts)
+            self._lock.notify()
+        if self._thread is None or self._journal is None:
+            return True
+        self._thread.join(max(0.0, timeout - _JOURNAL_SECONDS))
+        # Closed even while the engine hangs: what has streamed so far is then on disk.
+        has_written = self._journal.close(max(0.0, deadline - time.monotonic()))
+        return has_written and not self._thread.is_alive()
+
+    # Holding the lock
+
+    def _tasks(self, *kinds: type[Command]) -> list[Task]:
+        current = [self._current] if self._current is not None else []
+        return [task for task in (*current, *self._waiting) if isinstance(task.command, kinds)]
+
+    def _stop(self, *kinds: type[Command]) -> None:
+        for task in self._tasks(*kinds):
+            task.stop()
+
+    def _cancel_loads(self) -> None:
+        for task in self._tasks(LoadModel):
+            assert isinstance(task.command, LoadModel)
+            task.stop()
+            task.end(LoadFailed(task.command.ref, "loading was stopped", None, cancelled=True))
+
+    # On the engine thread
+
+    def _work(self) -> None:
+        do = self._begin()
+        while (task := self._next()) is not None:
+            do(task)
+            with self._lock:
+                self._current = None
+
+    def _begin(self) -> Callable[[Task], None]:
+        """Import the engine; return what does tasks, which is refusing them where the import failed."""
+        from steer_tui.library.store import VectorStore
+        from steer_tui.session.tools import engine_tools
+        from steer_tui.session.troubles import explain
+        from steer_tui.session.worker import Worker
+
+        assert self._journal is not None
+        try:
+            store = (self._store or VectorStore)(self._paths)
+            worker = Worker(self._paths, (self._tools or engine_tools)(), store, self._journal)
+        except (Exception, SystemExit) as error:
+            message, hint = explain(error, "starting the engine")
+            return lambda task: _refuse(task, f"the engine cannot start: {message}", hint)
+        self._is_ready = True
+        self._outbox.put(EngineReady())
+        return worker.do
+
+    def _next(self) -> Task | None:
+        """Wait for a command; None when it is time to end."""
+        with self._lock:
+            while not self._waiting and not self._is_closing:
+                self._lock.wait()
+            if self._is_closing:
+                return None
+            self._current = self._waiting.popleft()
+            return self._current
+
+
+def _refuse(task: Task, message: str, hint: str | None) -> None:
+    match task.command:
+        case LoadModel(ref=ref):
+            task.end(LoadFailed(ref, message, hint))
+        case Generate(run_id=run_id):
+            task.end(RunFailed(run_id, message, hint))
+        case ExtractConcepts():
+            task.end(ExtractFinished((), message, hint))
