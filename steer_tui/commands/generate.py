@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from steer_tui.commands.console import Progress, note, print_json
 from steer_tui.commands.open_model import open_model, settings
-from steer_tui.engine.recipe import Recipe, parse_recipe
+from steer_tui.engine.recipe import parse_recipe
 from steer_tui.engine.types import Request, RunResult, Sampling, Step
 from steer_tui.options import Options
 from steer_tui.paths import Paths, find_paths
-from steer_tui.text import clean
+from steer_tui.text import clean, one_line
 
 if TYPE_CHECKING:
     from steer_tui.engine.generate import Controls
@@ -30,7 +30,7 @@ def run(options: Options, args: argparse.Namespace) -> int:
     """Generate, and print the text or the JSON object on stdout."""
     paths = find_paths(options.data_dir)
     recipe = parse_recipe(args.steer)
-    request = _request(args, recipe, paths)
+    request = _request(args, paths)
     lm = open_model(options)
     from steer_tui.commands.ready_vectors import ready_vectors
     from steer_tui.engine.generate import Controls, generate
@@ -51,12 +51,12 @@ def run(options: Options, args: argparse.Namespace) -> int:
     return INTERRUPTED if controls.stopped else 0
 
 
-def _request(args: argparse.Namespace, recipe: Recipe, paths: Paths) -> Request:
+def _request(args: argparse.Namespace, paths: Paths) -> Request:
     config = settings(paths)
     usual = Sampling(config.temperature, config.top_p, config.top_k, SEED, config.max_tokens)
     asked = {name: getattr(args, name) for name in Sampling.__slots__ if getattr(args, name) is not None}
     sampling = replace(usual, **asked)
-    return Request(_prompt(args.prompt), str(recipe), sampling, args.baseline, args.raw, statistics=args.json)
+    return Request(_prompt(args.prompt), one_line(args.steer), sampling, args.baseline, args.raw, statistics=args.json)
 
 
 def _prompt(text: str) -> str:

@@ -72,7 +72,7 @@ def _find(options: Options, name: str) -> VectorEntry:
     entries = VectorStore(paths).list(_model_name(options.model))
     found = [entry for entry in entries if entry.name == name]
     if not found:
-        raise UsageError(f"no vector {name!r}", hint=nearest_names(name, [entry.name for entry in entries]))
+        raise UsageError(f"no vector {name!r}", hint=nearest_names(name, {entry.name for entry in entries}))
     in_use = _model_name(model_ref(options, paths, settings(paths)))
     preferred = [entry for entry in found if in_use is not None and belongs_to(entry, in_use)] or found
     folders = {entry.path.parent.name for entry in preferred}
