@@ -225,8 +225,8 @@ class Journal:
 def _entry(row: tuple[Any, ...]) -> RunEntry:
     id, created, model, request, finish, starred, note, head = row
     asked = request_from_json(json.loads(request))
-    seed = asked.sampling.seed
-    return RunEntry(id, created, model, asked.prompt, asked.recipe, seed, finish, bool(starred), note, head)
+    prompt, recipe, seed = clean(asked.prompt), clean(asked.recipe), asked.sampling.seed
+    return RunEntry(id, created, model, prompt, recipe, seed, finish, bool(starred), note, head)
 
 
 def _literally(text: str) -> str:

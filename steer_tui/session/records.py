@@ -17,7 +17,7 @@ Ending = Finish | Literal["failed"]
 
 @dataclass(frozen=True, slots=True)
 class RunEntry:
-    """A run as a list shows it."""
+    """A run as a list shows it; its texts are cleaned."""
 
     id: int
     created: str
