@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import NoReturn
 
@@ -26,13 +27,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit status.
 
     Args:
-        argv: The arguments; None takes the process's own, and an interrupt then ends the process from in here.
+        argv: The arguments; None takes the process's own, and then the process may end from in here.
     """
     if argv is not None:
         return _run(list(argv))
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _leave_at_once)
-    return _run(sys.argv[1:])
+    status = _run(sys.argv[1:])
+    if "torch" in sys.modules:
+        _leave(status)  # taking torch and transformers apart takes a second or more, and saves nothing
+    return status
 
 
 def _leave_at_once(number: int, frame: object) -> NoReturn:
@@ -45,6 +49,14 @@ def _leave_at_once(number: int, frame: object) -> NoReturn:
     wipe = "\r\x1b[K" if os.isatty(2) else ""
     os.write(2, f"{wipe}error: interrupted\n".encode())
     os._exit(INTERRUPTED)
+
+
+def _leave(status: int) -> NoReturn:
+    """End the process with what was printed delivered and nothing else done."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
 
 
 def _run(arguments: list[str]) -> int:
