@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from textual.app import App
 from textual.binding import Binding
@@ -57,12 +58,14 @@ Severity = Literal["information", "warning", "error"]
 class SteerApp(App[int]):
     """The app; its result is the exit status."""
 
-    CSS_PATH = "styles/workbench.tcss"
+    CSS_PATH = Path(__file__).parent / "styles" / "workbench.tcss"
     TITLE = "steer-tui"
     ENABLE_COMMAND_PALETTE = False
     DEFAULT_MODE = "steer"
     NOTIFICATION_TIMEOUT = SHORT
-    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {**{name: partial(SoonScreen, name) for name in ABOUT}}
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
+        **{name: partial(SoonScreen, name) for name in ABOUT}
+    }
 
     def __init__(self, engine: Engine, paths: Paths, config: Config, options: Options | None = None) -> None:
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
@@ -137,6 +140,10 @@ class SteerApp(App[int]):
         return dict(DEFAULTS)
 
     # Actions
+
+    async def action_quit(self) -> None:
+        """Quit; Textual binds ctrl+q to this before anything else."""
+        self.leave()
 
     def action_press(self, action_id: str) -> None:
         """Do what a key is bound to."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from textual import events
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
 
 from steer_tui.config import load_config
@@ -25,8 +28,27 @@ class Bench:
 
     async def press(self, *keys: str) -> None:
         """Press keys and let everything that follows from them happen."""
-        await self.pilot.press(*keys)
+        for key in keys:
+            await self._press(key)
         await self.settle()
+
+    async def _press(self, key: str) -> None:
+        """Send one key as the driver would; the pilot's own `press` sleeps between keys."""
+        name = _character_to_key(key) if len(key) == 1 and not key.isalnum() else key
+        character = key if len(key) == 1 else {"space": " ", "enter": "\r", "tab": "\t"}.get(key)
+        event = events.Key(name, character)
+        event.set_sender(self.app)
+        assert self.app._driver is not None
+        self.app._driver.send_message(event)
+        await self.idle()
+
+    async def idle(self) -> None:
+        """Wait until every message has been handled."""
+        for _ in range(3):
+            await asyncio.sleep(0)
+            if not self.app.is_running:
+                return
+            await self.pilot._wait_for_screen()
 
     async def type(self, text: str) -> None:
         """Press the keys of a text."""
@@ -34,9 +56,10 @@ class Bench:
 
     async def settle(self) -> None:
         """Let the app take in what the engine did."""
-        await self.pilot.pause()
-        self.app.look_into_outbox()
-        await self.pilot.pause()
+        await self.idle()
+        if self.app.is_running:
+            self.app.look_into_outbox()
+            await self.idle()
 
     async def tick(self, count: int = 1) -> None:
         """Let the engine make steps, and the app show them."""

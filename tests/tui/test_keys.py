@@ -354,9 +354,7 @@ async def test_ctrl_q_quits_from_anywhere(paths: Paths) -> None:
 
 async def test_digits_show_the_six_screens(paths: Paths) -> None:
     async with workbench(paths) as bench:
-        for key, words in zip(
-            "23456", ("strengths", "vectors list", "patching", "journal", "Lessons"), strict=True
-        ):
+        for key, words in zip("23456", ("strengths", "vectors list", "patching", "journal", "Lessons"), strict=True):
             await bench.press(key)
             assert words in bench.screen
             assert "1 back to Steer" in bench.screen

@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from steer_tui.tui.actions import FOOTERS, Hint
 from steer_tui.tui.layout import LEAST_HEIGHT, LEAST_WIDTH
+from steer_tui.tui.paints import CLASSES
 from steer_tui.tui.widgets.footer import Footer
 from steer_tui.tui.widgets.header import Header
 
@@ -24,6 +25,7 @@ class WorkbenchScreen(Screen[None], inherit_bindings=False):
     """One of the six screens."""
 
     NAME = "steer"
+    COMPONENT_CLASSES = set(CLASSES)
 
     @property
     def bench_app(self) -> SteerApp:

@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.screen import ModalScreen
 
+from steer_tui.tui.paints import CLASSES
 from steer_tui.tui.widgets.pane import Pane
 
 R = TypeVar("R")
@@ -27,6 +28,7 @@ class Dialog(ModalScreen[R], Generic[R]):
     """A dialog that holds one pane."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "close", show=False)]
+    COMPONENT_CLASSES = set(CLASSES)
     WIDTH = 76
     """Cells it takes where the screen has them."""
 

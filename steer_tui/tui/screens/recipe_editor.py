@@ -16,6 +16,7 @@ from textual.widgets import Input
 from steer_tui.engine.recipe import Recipe, nearest_names, parse_recipe, require_names
 from steer_tui.errors import RecipeError
 from steer_tui.text import one_line
+from steer_tui.tui.paints import CLASSES
 from steer_tui.tui.safe import fit, label
 from steer_tui.tui.widgets.pane import Pane, Part
 
@@ -65,6 +66,8 @@ class RecipeEditor(ModalScreen[str]):
     """Answers with a recipe that parses."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "close", show=False)]
+
+    COMPONENT_CLASSES = set(CLASSES)
 
     def __init__(self, text: str, known: tuple[str, ...]) -> None:
         super().__init__()

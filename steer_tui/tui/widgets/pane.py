@@ -18,21 +18,16 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from steer_tui.tui.glyphs import UNICODE, Glyphs
+from steer_tui.tui.paints import OWN_BACKGROUND
 from steer_tui.tui.safe import label
 
 Part = tuple[str, str]
 """Text and the name of what it is painted with; an empty name is plain text."""
 
-PAINTS = (
-    "muted", "faint", "strong", "group", "cursor", "cursor-blurred", "on", "key", "number", "positive", "negative",
-    "mark", "unsteered", "prompt", "error", "warning", "accent", "thumb", "rail", "spark", "good", "tab-here",
-)  # fmt: skip
-
 
 class Pane(Widget, can_focus=True):
     """A titled pane of lines."""
 
-    COMPONENT_CLASSES = {f"pane--{paint}" for paint in PAINTS}
     TITLE = ""
     """What the border says; scripts look for it."""
     glyphs: Glyphs = UNICODE
@@ -43,6 +38,7 @@ class Pane(Widget, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, classes="pane")
+        self._paints: dict[str, Style] = {}
         self.top = 0
         """Index of the first visible line."""
         self.empty_note = ""
@@ -92,7 +88,22 @@ class Pane(Widget, can_focus=True):
 
     def paint(self, name: str) -> Style:
         """Return the style of a paint over this pane's background; an empty name is plain text."""
-        return self.get_component_rich_style(f"pane--{name}") if name else self.rich_style
+        style = self._paints.get(name)
+        if style is None:
+            style = self._paints[name] = self._mix(name)
+        return style
+
+    def _mix(self, name: str) -> Style:
+        plain = self.rich_style
+        if not name:
+            return plain
+        style = self.screen.get_component_rich_style(f"paint--{name}")
+        return style if name in OWN_BACKGROUND else style + Style(bgcolor=plain.bgcolor)
+
+    def notify_style_update(self) -> None:
+        """Mix the paints anew when theme, focus or class have changed."""
+        super().notify_style_update()
+        self._paints.clear()
 
     # Scrolling
 
@@ -153,7 +164,7 @@ class Pane(Widget, can_focus=True):
     def strip(self, index: int) -> Strip:
         """Return a line as a strip of `text_width` cells."""
         if index >= self.line_total():
-            return Strip.blank(self.text_width, self.rich_style)
+            return Strip.blank(self.text_width, self.paint(""))
         parts = self.line(index, self.text_width)
         if not self.is_cursor(index):
             return self.assemble(parts, None)
@@ -161,7 +172,7 @@ class Pane(Widget, can_focus=True):
 
     def assemble(self, parts: Iterable[Part], over: Style | None) -> Strip:
         """Return parts as a strip of `text_width` cells, on the background of `over` where it is given."""
-        base = over or self.rich_style
+        base = over or self.paint("")
         segments: list[Segment] = []
         room = self.text_width
         for text, name in parts:
@@ -174,7 +185,7 @@ class Pane(Widget, can_focus=True):
     def _with_thumb(self, strip: Strip, row: int) -> Strip:
         total, height = self.line_total(), self.body_height
         if row < 0 or total <= height or height < 2:
-            return Strip([*strip, Segment(" ", self.rich_style)], strip.cell_length + 1)
+            return Strip([*strip, Segment(" ", self.paint(""))], strip.cell_length + 1)
         length = max(1, height * height // total)
         start = round((height - length) * self.top / max(1, total - height))
         lit = start <= row < start + length
