@@ -59,6 +59,11 @@ class WorkbenchScreen(Screen[None], inherit_bindings=False):
         if tiny:
             note = f"{width}x{height} is too small: {LEAST_WIDTH}x{LEAST_HEIGHT} is the least"
             self.query_one("#too-small", Static).update(Content(note))
+        elif self.focused is None:
+            self.regain_focus()
+
+    def regain_focus(self) -> None:
+        """Give the keyboard back to what had it before the terminal was too small."""
 
     # The two lines
 

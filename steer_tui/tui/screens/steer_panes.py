@@ -90,6 +90,10 @@ class SteerPanes(WorkbenchScreen):
         place = zoomed or (recent[0] if recent else CONCEPTS)
         self.pane(CONCEPTS if place == PROMPT and not zoomed else place).focus(scroll_visible=False)
 
+    def regain_focus(self) -> None:
+        """Give the keyboard back to the pane that was looked at last."""
+        self.go_to((*self.desk.facts.recent, CONCEPTS)[0])
+
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Follow the keyboard, wherever a click or a key took it."""
         name = event.widget.id

@@ -96,6 +96,7 @@ class StreamText(Pane):
             self._wrap_again()
             self.top = int(anchor * self._wrapper.count)
         self.top = self.last_top if self.following else min(self.top, self.last_top)
+        self.refresh()
 
     def _wrap_again(self) -> None:
         self._wrapper = Wrapper(self.text_width)
