@@ -9,7 +9,7 @@ import torch
 
 from steer_tui.errors import OutOfMemory
 
-_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
+_WORDS = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
 """What CUDA and MPS, the CPU allocator, and Windows say."""
 
 

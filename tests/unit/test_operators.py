@@ -10,6 +10,7 @@ from torch import Tensor
 
 from steer_tui.engine.operators import OPERATORS
 from steer_tui.engine.recipe import OPS
+from tests.unit.reference import operate
 
 ROWS, LENGTH, WIDTH = 3, 5, 16
 
@@ -41,29 +42,6 @@ def close(found: Tensor, wanted: Tensor, within: float = 1e-5) -> None:
     torch.testing.assert_close(found, wanted, atol=within, rtol=within)
 
 
-def by_hand(op: str, hidden: Tensor, unit: Tensor, length: float, origin: float, strength: float) -> Tensor:
-    """One position in float64, from the contract's table."""
-    h, u = hidden.double(), unit.double()
-    component = float(h @ u)
-    point = origin + strength * length
-    if op == "add":
-        return h + strength * length * u
-    if op == "keepnorm":
-        moved = h + strength * length * u
-        return moved * (h.norm() / moved.norm())
-    if op == "ablate":
-        return h - strength * component * u
-    if op == "set":
-        return h + (point - component) * u
-    if op == "cap":
-        return h - (component - point) * u if component > point else h
-    e1 = h / h.norm()
-    e2 = u - (u @ e1) * e1
-    e2 = e2 / e2.norm()
-    angle = math.radians(90 * strength)
-    return h.norm() * (math.cos(angle) * e1 + math.sin(angle) * e2)
-
-
 def test_the_operators_are_those_of_the_recipe() -> None:
     assert tuple(OPERATORS) == OPS
 
@@ -76,7 +54,7 @@ def test_every_position_is_what_the_contract_says(op: str, seed: int) -> None:
     for row in range(ROWS):
         one = [float(part[row]) for part in (case.length, case.origin, case.strength)]
         for at in range(LENGTH):
-            close(found[row, at].double(), by_hand(op, case.hidden[row, at], case.unit[row], *one))
+            close(found[row, at].double(), operate(op, case.hidden[row, at], case.unit[row], *one))
 
 
 @pytest.mark.parametrize("op", OPS)

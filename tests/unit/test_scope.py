@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steer_tui.engine.scope import KINDS, Scope, parse_scope
+from tests.unit.reference import members
 
 LENGTHS = st.integers(1, 12)
 counts = st.integers(0, 16)
@@ -15,20 +16,6 @@ scopes = st.one_of(
     st.builds(Scope, st.sampled_from(["first", "after"]), counts),
     st.tuples(counts, counts).map(lambda pair: Scope("pos", min(pair), max(pair))),
 )
-
-
-def members(scope: Scope, prompt_length: int, total: int = 24) -> set[int]:
-    """What the contract says of each kind, in other words than the code's."""
-    every = range(total)
-    return {
-        "all": set(every),
-        "prompt": set(every[:prompt_length]),
-        "generated": set(every[prompt_length:]),
-        "last": {prompt_length - 1},
-        "first": set(every[: scope.start]),
-        "after": set(every[scope.start :]),
-        "pos": {place for place in every if scope.start <= place <= scope.stop},
-    }[scope.kind]
 
 
 @given(scopes, LENGTHS)
