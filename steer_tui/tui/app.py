@@ -37,7 +37,7 @@ from steer_tui.tui.screens.base import WorkbenchScreen
 from steer_tui.tui.screens.soon import ABOUT, SoonScreen
 from steer_tui.tui.screens.steer import SteerScreen
 from steer_tui.tui.status import Status
-from steer_tui.tui.themes import DEFAULTS
+from steer_tui.tui.themes import own_variables
 from steer_tui.tui.wardrobe import Wardrobe
 from steer_tui.tui.widgets.pane import Pane
 
@@ -137,7 +137,7 @@ class SteerApp(App[int]):
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Return our own variables as they are where a theme says nothing of them."""
-        return dict(DEFAULTS)
+        return own_variables(self.current_theme)
 
     # Actions
 

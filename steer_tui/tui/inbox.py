@@ -76,6 +76,8 @@ class Inbox:
             app.is_first_start = False
         screen.show_empty_notes()
         screen.show_bench()
+        if app.bench.selected_term is not None:
+            screen.concepts.move_to(app.bench.selected_term.name)
         screen.run_if_waiting()
 
     def _vectors_changed(self, vectors: tuple[VectorSummary, ...], screen: SteerScreen) -> None:

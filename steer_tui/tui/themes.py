@@ -27,12 +27,14 @@ _COLORS = frozenset(
 _FLAGS = frozenset(("dark", "ansi"))
 _NUMBERS = frozenset(("luminosity_spread", "text_alpha"))
 
-DEFAULTS: Mapping[str, str] = {
-    "steer-mark": "$accent",
-    "steer-positive": "$text-success",
-    "steer-negative": "$text-error",
-}
-"""Variables of our own that a theme may set, and what they are where it does not."""
+
+def own_variables(theme: Theme) -> dict[str, str]:
+    """Return the variables of our own as they are where a theme says nothing of them."""
+    return {
+        "steer-mark": theme.accent or theme.primary,
+        "steer-positive": theme.success or theme.primary,
+        "steer-negative": theme.error or theme.primary,
+    }
 
 
 class BrokenTheme(Exception):

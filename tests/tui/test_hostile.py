@@ -101,7 +101,9 @@ async def test_what_is_pasted_anywhere_does_no_harm(paths: Paths, text: str) -> 
 
 async def test_a_hostile_session_file_does_no_harm(paths: Paths) -> None:
     paths.state.mkdir(parents=True)
-    paths.session.write_text('{"prompt": "\\u001b[2J[/]", "recipe": "[/]:2", "theme": "[/]", "model": "\\u001b]0;x\\u0007"}')
+    paths.session.write_text(
+        '{"prompt": "\\u001b[2J[/]", "recipe": "[/]:2", "theme": "[/]", "model": "\\u001b]0;x\\u0007"}'
+    )
     async with workbench(paths) as bench:
         assert_harmless(bench)
 

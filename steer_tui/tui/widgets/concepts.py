@@ -10,13 +10,15 @@ from collections.abc import Mapping
 from textual import events
 from textual.message import Message
 
-from steer_tui.engine.recipe import Term, format_layers
+from steer_tui.engine.recipe import BEST, Term, format_layers
 from steer_tui.session.messages import VectorSummary
 from steer_tui.tui.numbers import strength
 from steer_tui.tui.safe import fit, fit_right, label
 from steer_tui.tui.widgets.pane import Pane, Part
 from steer_tui.tui.wrap import Wrapper
 
+FIRST_GROUPS = ("emotions", "styles", "personalities", "brevity")
+"""Groups in the order in which they are shown; others follow as they come."""
 TALL = 15
 """From this many lines on, two tell about the concept under the cursor."""
 
@@ -86,8 +88,8 @@ class Concepts(Pane):
             if self._matches(item):
                 groups.setdefault(label(item.group), []).append(item)
         self._rows = []
-        for group, items in groups.items():
-            self._rows += [group, *items]
+        for group in sorted(groups, key=lambda name: FIRST_GROUPS.index(name) if name in FIRST_GROUPS else 99):
+            self._rows += [group, *groups[group]]
         self._cursor = next(
             (index for index, row in enumerate(self._rows) if isinstance(row, VectorSummary) and row.name == kept),
             min(1, len(self._rows)),
@@ -246,7 +248,8 @@ class Concepts(Pane):
         if term is None:
             return ""
         text = fit_right(strength(term.strength), 6)
-        layers = format_layers(row.best_layers if term.layers == ("best",) and row.best_layers else term.layers)
+        best = term.layers == BEST and row.best_layers
+        layers = format_layers(tuple(sorted(row.best_layers)) if best else term.layers)
         if width - 3 - 12 >= 6 + 6:
             text += " " + fit_right(layers, 5, self.glyphs.ellipsis)
         return text

@@ -14,7 +14,8 @@ from steer_tui.tui.widgets.pane import Pane, Part
 SCREENS = ("Steer", "Sweep", "Library", "Inspect", "History", "Learn")
 BAR = 8
 """Cells of the progress bar."""
-LEAST_REF = 6
+LEAST_REF, MOST_REF = 6, 32
+"""Cells of the model's ref; a path or hub id is longer than anyone reads in passing."""
 
 
 class Header(Pane, can_focus=False):
@@ -96,9 +97,9 @@ def status_parts(status: Status, glyphs: Glyphs, room: int) -> list[Part]:
         middle = [(f"{label(status.info.device)} {label(status.info.dtype)}", "muted"), joint]
     ref = label(status.info.ref if status.info else status.loading) or "no model"
     rest = [joint, *middle, *tail]
-    free = room - sum(cell_len(text) for text, _ in rest)
-    if cell_len(ref) > max(free, LEAST_REF):
-        ref = glyphs.ellipsis + fit(ref[::-1], max(free, LEAST_REF) - 1, "").rstrip()[::-1]
+    free = min(MOST_REF, max(LEAST_REF, room - sum(cell_len(text) for text, _ in rest)))
+    if cell_len(ref) > free:
+        ref = glyphs.ellipsis + fit(ref[::-1], free - 1, "").rstrip()[::-1]
     return [(ref, "strong"), *rest]
 
 

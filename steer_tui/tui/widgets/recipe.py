@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from textual import events
 from textual.message import Message
 
-from steer_tui.engine.recipe import Term, format_layers
+from steer_tui.engine.recipe import BEST, Term, format_layers
 from steer_tui.session.messages import VectorSummary
 from steer_tui.tui.numbers import slider, strength
 from steer_tui.tui.safe import fit, fit_right, label
@@ -84,8 +84,8 @@ class Recipe(Pane):
         if item is None or item.problem or not item.has_vector:
             reason = label(item.problem) if item and item.problem else "no vector for this model"
             return [(fit(f"  {reason}", width, self.glyphs.ellipsis), "warning")]
-        best = term.layers == ("best",) and item.best_layers
-        layers = format_layers(item.best_layers if best else term.layers)
+        best = term.layers == BEST and item.best_layers
+        layers = format_layers(tuple(sorted(item.best_layers)) if best else term.layers)
         words = [f"layers {layers}", str(term.scope), term.op]
         if term.gate:
             words.append(f"if {label(str(term.gate))}")
