@@ -5,10 +5,18 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from steer_tui.commands.arguments import PLACES, build_parser
+from steer_tui.config import load_config
 from steer_tui.engine.recipe import OPS, parse_recipe
 from steer_tui.engine.scope import KINDS
+from steer_tui.options import Options
+from steer_tui.paths import Paths
 from steer_tui.tui.actions import key_table
+from steer_tui.tui.app import SteerApp
+from tests.bench.picture import PICTURE, SIZE, THEME, drawing, screen_lines
+from tests.tui.fake import FakeEngine
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -87,3 +95,30 @@ def test_every_place_shown_can_be_located() -> None:
 def test_no_block_is_empty() -> None:
     for name in re.findall(r"<!-- (\w+): begin -->", README):
         assert block(name), name
+
+
+def frame(svg: str) -> list[tuple[int, list[str]]]:
+    """Return what of a screen does not depend on the model: names of panes by line, keys below."""
+    lines = screen_lines(svg)
+    titles = [(number, re.findall(r"[╭┏][─━] (\w+) [─━]", line)) for number, line in enumerate(lines)]
+    return [(number, names) for number, names in titles if names] + [(len(lines), re.findall(r"\S+", lines[-1]))]
+
+
+async def test_the_picture_shows_the_screen_as_it_is(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    engine = FakeEngine()
+    app = SteerApp(engine, paths, load_config(paths), Options(theme=THEME))  # type: ignore[arg-type]
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.pause(0.2)
+        await pilot.press("r")
+        await pilot.pause(0.2)
+        engine.tick(1000)
+        await pilot.pause(0.3)
+        live = drawing(app)
+    kept = PICTURE.read_text(encoding="utf-8")
+    assert "docs/steer.svg" in block("picture")
+    names = [name for _, found in frame(live) for name in found]
+    assert {"Concepts", "Recipe", "Steered", "Baseline", "Activations", "Prompt"} <= set(names)
+    assert [name for _, found in frame(kept) for name in found] == names
+    assert len(screen_lines(kept)) == len(screen_lines(live))
+    assert all(word in screen_lines(kept)[0] for word in ("Steer", "demo", "idle"))
