@@ -15,12 +15,20 @@ from torch import Tensor, nn
 
 from steer_tui.errors import ModelError
 
-BLOCK_PATHS: dict[str, str] = {}
-"""`config.model_type` -> path of its list of blocks, for architectures that the structure alone misleads."""
+REFUSED: dict[str, str] = {
+    "blt": "its blocks see patches of bytes, not tokens",
+    "hrm_text": "it runs its blocks several times per token",
+    "reformer": "its residual stream is split in two",
+    "xlm": "it keeps attention and MLP in separate lists, not in blocks",
+    "xlnet": "its blocks keep positions before rows",
+}
+"""`config.model_type` -> why its structure would mislead: architectures that are causal LMs and cannot be steered."""
 
 _ATTENTION = re.compile(r"attn|attention", re.IGNORECASE)
 _MLP = re.compile(r"mlp|ffn|feed_?forward|moe|experts|^ff$", re.IGNORECASE)
 _NORM = re.compile(r"norm|^ln_", re.IGNORECASE)
+_LAST_NORM = re.compile(r"final|^(layer_?|out_)?norm$|^(norm|ln)_(f|out)$", re.IGNORECASE)
+_EMBEDDING_NORM = re.compile(r"layer_?norm_embed|embeddings_")
 _READS = re.compile(r"^(w?[qkv]+|[qkv]\w*_proj|.*qkv.*|query\w*|key\w*|value\w*|c_attn|g_proj|gate\w*)$", re.IGNORECASE)
 _WRITES = re.compile(
     r"^(o_proj|out_proj|c_proj|down_proj|fc_out|fc2|w2|wo|dense|dense_4h_to_h|output_linear)$", re.IGNORECASE
@@ -106,6 +114,9 @@ def find_structure(model: nn.Module) -> Structure:
             f"{type(model).__name__} is no causal language model",
             hint="choose a decoder-only model; `steer-tui models` lists those in the local cache",
         )
+    kind = getattr(text_config, "model_type", "")
+    if kind in REFUSED:
+        raise ModelError(f"models of type {kind} cannot be steered: {REFUSED[kind]}", hint="choose another model")
     path, blocks = _find_blocks(model, text_config, embed)
     parent = model.get_submodule(path.rpartition(".")[0])
     width = getattr(text_config, "hidden_size", None) or _parameter_width(embed)
@@ -122,9 +133,6 @@ def _embeddings(model: nn.Module) -> tuple[nn.Module | None, nn.Module | None]:
 
 def _find_blocks(model: nn.Module, text_config: Any, embed: nn.Module) -> tuple[str, nn.ModuleList]:
     """Return path and list of blocks: of the config's length, then nearest the embedding, longest, heaviest."""
-    override = BLOCK_PATHS.get(getattr(text_config, "model_type", ""))
-    if override is not None:
-        return override, model.get_submodule(override)  # type: ignore[return-value]
     lists = list(_outermost_lists(model))
     if not lists:
         raise ModelError(
@@ -161,13 +169,18 @@ def _shared_depth(first: str, second: str) -> int:
 
 
 def _final_norm(parent: nn.Module) -> nn.Module | None:
-    """Return the norm beside the list of blocks that is not the embedding's."""
+    """Return the norm beside the list of blocks: by its usual names, else the last one made after the blocks."""
+    children = list(parent.named_children())
+    first = next(index for index, (_, child) in enumerate(children) if isinstance(child, nn.ModuleList))
     norms = [
-        child
-        for name, child in parent.named_children()
-        if (_NORM.search(name) or _NORM.search(type(child).__name__)) and "emb" not in name and _weight(child)
+        (index, name, child)
+        for index, (name, child) in enumerate(children)
+        if (_NORM.search(name) or _NORM.search(type(child).__name__)) and not _EMBEDDING_NORM.match(name)
     ]
-    return norms[-1] if norms else None
+    named = [child for _, name, child in norms if _LAST_NORM.search(name)]
+    if named:
+        return named[-1]
+    return next((child for index, _, child in reversed(norms) if index > first), None)
 
 
 def _part(block: nn.Module, kind: re.Pattern[str]) -> nn.Module | None:
