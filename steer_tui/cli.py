@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from steer_tui.commands.arguments import build_parser, read_options
-from steer_tui.errors import Cancelled, SteerError
+from steer_tui.errors import Cancelled, SteerError, UsageError
 from steer_tui.options import Options
 
 INTERRUPTED = 130
@@ -92,8 +92,6 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _open_workbench(options: Options) -> int:
-    from steer_tui.errors import UsageError
-
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("the workbench needs a terminal", hint="`steer-tui generate --help` works without one")
     if os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_TTY"):

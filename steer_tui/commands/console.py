@@ -6,13 +6,15 @@ Knows nothing of models.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Sequence
 
-from steer_tui.text import cell_width, one_line
+from steer_tui.text import cell_width, one_line, truncate
 
 _BAR_CELLS = 24
+_LABEL_CELLS = 40
 _REDRAW_SECONDS = 0.1
 
 
@@ -60,7 +62,7 @@ class Progress:
     """A bar on stderr where that is a terminal, nothing elsewhere; a context that wipes the bar at its end."""
 
     def __init__(self, label: str) -> None:
-        self.label = one_line(label)
+        self.label = truncate(one_line(label), _LABEL_CELLS)
         self._shown = sys.stderr.isatty()
         self._drawn_at = 0.0
 
@@ -84,5 +86,6 @@ class Progress:
             done = round(min(max(fraction, 0.0), 1.0) * _BAR_CELLS)
             bar = "#" * done + "." * (_BAR_CELLS - done)
         share = "" if fraction is None else f" {fraction:4.0%}"
-        sys.stderr.write(f"\r{self.label} [{bar}]{share} {one_line(remark)[:40]}\x1b[K")
+        line = f"{self.label} [{bar}]{share} {one_line(remark)}"
+        sys.stderr.write(f"\r{truncate(line, shutil.get_terminal_size().columns - 1)}\x1b[K")
         sys.stderr.flush()
