@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -170,6 +171,19 @@ def test_no_hook_is_left_after_two_hundred_runs_of_which_half_are_stopped_or_rai
     assert ends == {"length": 100, "failed": 50, "cancelled": 50}
     (lm,) = in_use
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in lm.model.modules())
+
+
+def test_the_old_model_is_let_go_when_the_new_one_is_there(
+    engine: Engine, loaded: Listener, in_use: list[Any], model: str
+) -> None:
+    engine.send(Generate(1, SHORT))
+    loaded.wait(RunFinished, WAIT)
+    old = weakref.ref(in_use.pop().model)
+    engine.send(LoadModel(model))
+    loaded.wait(ModelLoaded, WAIT)
+    engine.send(Generate(2, SHORT))  # begun when all that belongs to loading is done
+    loaded.wait(RunFinished, WAIT)
+    assert old() is None
 
 
 LEAVING = """
