@@ -6,6 +6,7 @@ said once and then let be. Knows nothing of screens or models.
 
 from __future__ import annotations
 
+import logging
 import queue
 import sqlite3
 import time
@@ -18,6 +19,8 @@ from steer_tui.engine.types import ModelInfo, Request, RunResult, Step
 from steer_tui.session.journal import Journal
 from steer_tui.session.threads import spawn
 from steer_tui.text import one_line
+
+log = logging.getLogger("steer_tui.session")
 
 FLUSH_SECONDS = 0.5
 FLUSH_STEPS = 64
@@ -142,6 +145,9 @@ class JournalWriter:
                 self._give_up(str(error))
         except OSError as error:
             self._give_up(error.strerror or str(error))
+        except Exception as error:  # whatever it is, runs go on and the screen stays whole
+            log.error("writing the journal failed", exc_info=error)
+            self._give_up(f"{type(error).__name__}: {error}")
 
     def _write(self, journal: Journal, entry: _Entry) -> None:
         if isinstance(entry, _Begin):

@@ -339,6 +339,19 @@ def test_a_full_disk_is_said_once_and_the_text_before_it_is_kept(path: Path, mon
         assert entry.finish is None
 
 
+def test_an_error_nobody_foresaw_is_said_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Journal, model: object, request: object) -> int:
+        raise ZeroDivisionError("boom")
+
+    monkeypatch.setattr(Journal, "begin", broken)
+    writer = Writer(path)
+    writer.begin(1, INFO, REQUEST)
+    writer.begin(2, INFO, REQUEST)
+    assert writer.close(5)
+    ((message, _),) = writer.troubles
+    assert "ZeroDivisionError: boom" in message
+
+
 def test_a_place_that_takes_no_file_is_said_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     writer = Writer(tmp_path / "file" / "journal.sqlite3")
