@@ -107,7 +107,8 @@ class _Printer:
 
     def finish(self, result: RunResult) -> None:
         """Write what is still missing, such as the end of a character that never came."""
-        self._write("steered", result.steered.text[len(self._written["steered"]) :])
+        if self._current != "baseline":
+            self._write("steered", result.steered.text[len(self._written["steered"]) :])
         if result.baseline is not None:
             self._write("baseline", result.baseline.text[len(self._written["baseline"]) :])
         sys.stdout.write("\n")

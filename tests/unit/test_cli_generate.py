@@ -8,12 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from steer_tui.cli import main
+from steer_tui.commands import generate as generate_command
+from steer_tui.engine.types import Request, RunResult, Step, Text, Token
+from tests.unit.made_vectors import INFO
 from tests.unit.tiny_model import write_tiny_model
 
 RESULT_KEYS = {
@@ -128,6 +132,19 @@ def test_plain_text_goes_to_stdout_and_measures_to_stderr(
     assert out == expected
     assert len(err.splitlines()) == 1
     assert "perplexity" in err and "tok/s" in err
+
+
+@pytest.mark.parametrize(("steered", "baseline"), [("a b", "c"), ("a", "c d e"), ("a", "c"), ("", "")])
+def test_texts_of_any_length_come_one_after_the_other(
+    capsys: pytest.CaptureFixture[str], steered: str, baseline: str
+) -> None:
+    printer = generate_command._Printer(both=True)
+    for index, (first, second) in enumerate(zip_longest(steered.split(), baseline.split())):
+        tokens = [None if word is None else Token(0, word, 0.0, True, None) for word in (first, second)]
+        printer.take(Step(index, tokens[0], tokens[1]))
+    texts = [Text(words.replace(" ", ""), (), (), "stop") for words in (steered, baseline)]
+    printer.finish(RunResult(INFO, Request("", ""), (), texts[0], texts[1], ((), ()), None, 0.0, 0.0))
+    assert capsys.readouterr().out == f"--- steered ---\n{texts[0].text}\n--- baseline ---\n{texts[1].text}\n"
 
 
 def test_without_a_baseline_stdout_is_the_text_alone(
