@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from textual import events
 from textual.app import App
 from textual.binding import Binding
 from textual.filter import LineFilter
@@ -140,6 +141,20 @@ class SteerApp(App[int]):
         return own_variables(self.current_theme)
 
     # Actions
+
+    async def on_event(self, event: events.Event) -> None:
+        """Act on a key at once where nothing on the screen writes with it, not when it has bubbled up.
+
+        So a key acts in the order in which it was pressed, and `:q` or `i` and a text may be typed without waiting.
+        """
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            focused = self.focused
+            at_once = isinstance(focused, Pane) and not focused.check_consume_key(event.key, event.character)
+            if at_once and self.app_focus and not self.screen.is_modal:
+                for priority in (True, False):
+                    if await self._check_bindings(event.key, priority):
+                        return
+        await super().on_event(event)
 
     async def action_quit(self) -> None:
         """Quit; Textual binds ctrl+q to this before anything else."""

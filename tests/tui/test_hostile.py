@@ -1,4 +1,4 @@
-"""Text from models, people and files does no harm on any pane: no markup acts, no control byte leaves for the terminal."""
+"""Text from models, people and files does no harm on any pane: no markup acts, no control byte reaches the terminal."""
 
 from __future__ import annotations
 

@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from textual.color import Color
 
 from steer_tui.paths import Paths, bundled
 from steer_tui.tui.themes import BrokenTheme, ThemeFolder, read_theme
-from tests.tui.desk import workbench
+from tests.tui.desk import Bench, workbench
 
 GOOD = 'name = "mine"\nprimary = "#ff8800"\nbackground = "#101010"\n'
 
@@ -18,6 +19,10 @@ def write(path: Path, text: str, age: float = 0) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     os.utime(path, (path.stat().st_atime, path.stat().st_mtime + age))
+
+
+def drawn(bench: Bench, name: str) -> tuple[int, int, int]:
+    return Color.parse(bench.app.theme_variables[name]).rgb
 
 
 async def test_every_bundled_theme_draws_the_screen(paths: Paths) -> None:
@@ -35,11 +40,11 @@ async def test_a_theme_dropped_into_the_folder_is_there_at_once(paths: Paths) ->
         bench.app.wardrobe.look()
         bench.app.set_theme("mine")
         await bench.settle()
-        assert bench.app.theme_variables["primary"] == "#FF8800"
+        assert drawn(bench, "primary") == pytest.approx((255, 136, 0), abs=2)
         write(paths.themes / "mine.toml", GOOD.replace("#ff8800", "#00ff00"), age=5)
         bench.app.wardrobe.look()
         await bench.settle()
-        assert bench.app.theme_variables["primary"] == "#00FF00"
+        assert drawn(bench, "primary") == pytest.approx((0, 255, 0), abs=2)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -20,7 +22,7 @@ def test_pieces_wrap_as_the_whole_does(text: str, width: int, cuts: list[int]) -
     whole, grown = Wrapper(width), Wrapper(width)
     whole.append(text, "")
     places = [0, *sorted(cut for cut in cuts if cut <= len(text)), len(text)]
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in pairwise(places):
         grown.append(text[start:end], "")
     assert lines(grown) == lines(whole)
 

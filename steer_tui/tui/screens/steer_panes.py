@@ -63,7 +63,7 @@ class SteerPanes(WorkbenchScreen):
     def go_to(self, name: str) -> None:
         """Give the keyboard to a pane, bringing it to the front of the place it shares."""
         self._bring_forward(name)
-        self.pane(name).focus(scroll_visible=False)
+        self.set_focus(self.pane(name), scroll_visible=False)
 
     def _bring_forward(self, name: str) -> None:
         facts = self.desk.facts
@@ -88,7 +88,7 @@ class SteerPanes(WorkbenchScreen):
         zoomed = layout.zoomed if layout.zoomed in PANES else None
         self.desk.facts = replace(self.desk.facts, recent=recent, zoomed=zoomed)
         place = zoomed or (recent[0] if recent else CONCEPTS)
-        self.pane(CONCEPTS if place == PROMPT and not zoomed else place).focus(scroll_visible=False)
+        self.set_focus(self.pane(CONCEPTS if place == PROMPT and not zoomed else place), scroll_visible=False)
 
     def regain_focus(self) -> None:
         """Give the keyboard back to the pane that was looked at last."""
