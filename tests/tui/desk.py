@@ -44,7 +44,7 @@ class Bench:
 
     async def idle(self) -> None:
         """Wait until every message has been handled."""
-        for _ in range(3):
+        for _ in range(6):
             await asyncio.sleep(0)
             if not self.app.is_running:
                 return

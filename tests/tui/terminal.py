@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+LEFT_OUT = ("TMUX", "SSH_CONNECTION", "SSH_TTY", "NO_COLOR", "COLORTERM")
 SEQUENCES = re.compile(rb"\x1b\[[0-9;?<>=]*[A-Za-z$]|\x1b\][^\x07]*\x07|\x1b.")
 
 
