@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 
 DRAIN, DRAIN_REMOTE = 1 / 20, 1 / 8
 """Seconds between looks into the outbox; over SSH every redraw is bytes on the wire."""
+ECHO = 0.004
+"""Seconds from a key to its frame: what the widgets need to take it in."""
 THEME_LOOK = 1.0
 SHORT, LONG = 4.0, 9.0
 """Seconds a toast stays: a note, a warning."""
@@ -153,8 +156,14 @@ class SteerApp(App[int]):
             if at_once and self.app_focus and not self.screen.is_modal:
                 for priority in (True, False):
                     if await self._check_bindings(event.key, priority):
+                        asyncio.get_running_loop().call_later(ECHO, self._paint)
                         return
         await super().on_event(event)
+
+    def _paint(self) -> None:
+        """Draw what a key changed, not waiting for the next frame: over SSH a frame is far apart from the next."""
+        if self.is_running and self.screen_stack:
+            self.screen._on_timer_update()
 
     async def action_quit(self) -> None:
         """Quit; Textual binds ctrl+q to this before anything else."""

@@ -43,12 +43,13 @@ class Bench:
         await self.idle()
 
     async def idle(self) -> None:
-        """Wait until every message has been handled."""
-        for _ in range(6):
+        """Wait until every message has been handled and the screen drawn."""
+        for _ in range(3):
             await asyncio.sleep(0)
             if not self.app.is_running:
                 return
             await self.pilot._wait_for_screen()
+            self.app.screen._on_timer_update()
 
     async def type(self, text: str) -> None:
         """Press the keys of a text."""
