@@ -108,6 +108,7 @@ class SteerApp(App[int]):
         remote = os.environ.get("SSH_CONNECTION")
         self.set_interval(DRAIN_REMOTE if remote else DRAIN, self.look_into_outbox)
         self.set_interval(THEME_LOOK, self.wardrobe.look)
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
         for line in self._problems:
             self.say(line, "warning")
         self.call_after_refresh(self.start_engine)
