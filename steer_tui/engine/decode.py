@@ -171,8 +171,7 @@ class Decoder:
         ends = [length - 1 for length in lengths]
         shared = len(prompts) > 1 and all(p == prompts[0] for p in prompts) and not self._plan.touches(0, lengths[0])
         ids, mask = pad_left(prompts[:1] if shared else prompts, self._lm.pad_id, self._lm.device)
-        grid = mask.cumsum(-1) - 1
-        grid = torch.where(mask.bool(), grid, -1)
+        grid = mask.cumsum(-1) - 1  # -1 on padding
         self._mask = None if min(lengths) == max(lengths) else mask
         self._plan.at(ends, grid)
         self._plan_on = not shared
@@ -202,7 +201,8 @@ class Decoder:
             options["position_ids"] = positions
         if "logits_to_keep" in self._accepts:
             options["logits_to_keep"] = 1
-        return self._lm.model(input_ids=ids, **options).logits[:, -1]
+        logits: Tensor = self._lm.model(input_ids=ids, **options).logits[:, -1]
+        return logits.to(ids.device)  # with a device map, they may lie elsewhere
 
     def _on_block(self, layer: int, hidden: Tensor) -> Tensor:
         if self._is_quiet:

@@ -136,7 +136,7 @@ class Reader:
         if not count:
             return
         reading.tokens += count
-        reading.surprise += float(surprise[:count].double().sum())
+        reading.surprise += float(surprise[:count].cpu().double().sum())  # MPS has no float64
         if given is not None:
             reading.kl += kl_divergence(given[:count].to(predicted.device), predicted[:count]).tolist()
         content = torch.tensor([token not in self._lm.eos_ids for token in ids], device=predicted.device)
@@ -158,7 +158,9 @@ class Reader:
             options["position_ids"] = positions
         if last_only and "logits_to_keep" in self._accepts:
             options["logits_to_keep"] = 1
-        return self._lm.model(input_ids=ids, **options).logits
+        # With a device map, the logits may lie elsewhere than the ids.
+        logits: Tensor = self._lm.model(input_ids=ids, **options).logits
+        return logits.to(ids.device)
 
 
 def kl_divergence(drawn_logits: Tensor, unsteered_logprobs: Tensor) -> Tensor:

@@ -97,24 +97,25 @@ def test_a_prompt_of_one_token_is_steered_as_any_other(recipe: str) -> None:
     check_against_reference(shared_lm(), [recipe, recipe], [1, 4])
 
 
-def test_equal_unsteered_prompts_are_read_once_and_the_rest_is_the_same() -> None:
+@pytest.mark.parametrize("recipe", ["happy:2/generated", "happy:2~rotate/generated,sad/after=6", "happy:2/pos=7..9"])
+def test_equal_prompts_that_nothing_steers_are_read_once_and_the_rest_is_the_same(recipe: str) -> None:
     lm, prompt = shared_lm(), random_ids(shared_lm(), 6)
-    vectors = new_vectors(lm, "happy")
+    vectors = new_vectors(lm, "happy", "sad")
     sampling = Sampling(temperature=0.9, max_tokens=TOKENS, seed=3)
-    terms = resolved(lm, "happy:2/generated", vectors)
+    terms = resolved(lm, recipe, vectors)
     widths: list[int] = []
 
     def count(layer: int, hidden: Tensor) -> None:
         widths.append(hidden.shape[0])
 
     with hooked(lm, count):
-        shared, states = decoded(lm, [Row(prompt, terms, sampling), Row(prompt, (), sampling)])
-    assert widths[0] == 1 and widths[-1] == 2
+        shared, states = decoded(lm, [Row(prompt, row, sampling) for row in (terms, (), terms)])
+    assert widths[0] == 1 and widths[-1] == 3
     # A term at the last token of the prompt keeps the prompt from being shared; one that adds nothing changes nothing.
     nothing = resolved(lm, "happy:0/last", vectors)
-    unshared, others = decoded(lm, [Row(prompt, nothing + terms, sampling), Row(prompt, (), sampling)])
+    unshared, others = decoded(lm, [Row(prompt, nothing + row, sampling) for row in (terms, (), terms)])
     assert shared == unshared
-    for row in range(2):
+    for row in range(3):
         for found, wanted in zip(states[row], others[row], strict=True):
             torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
 
