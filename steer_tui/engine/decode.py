@@ -22,6 +22,7 @@ from steer_tui.engine.cache import keep_rows, new_cache, repeat_rows
 from steer_tui.engine.draw import Drawer
 from steer_tui.engine.few_rows import FewRows
 from steer_tui.engine.gates import decide_gates
+from steer_tui.engine.hooked import FwdHooks
 from steer_tui.engine.model import LanguageModel
 from steer_tui.engine.plan import Plan
 from steer_tui.engine.prompt import pad_left
@@ -58,13 +59,23 @@ class Drawn:
 class Decoder:
     """Steps rows until all have ended; use as a context, call `step` while `alive`."""
 
-    def __init__(self, lm: LanguageModel, rows: Sequence[Row], *, watch: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        lm: LanguageModel,
+        rows: Sequence[Row],
+        *,
+        watch: Sequence[int] = (),
+        hooks: FwdHooks = (),
+        hook_rows: Sequence[int] | None = None,
+    ) -> None:
         """Prepare a batch.
 
         Args:
             lm: The model.
             rows: At least one; one without room in the model's context, or asked for no token, is never alive.
             watch: Blocks whose statistics each step brings; none by default, which costs nothing.
+            hooks: Pairs of point and hook for this batch, beside those that are registered; they come after the terms.
+            hook_rows: Rows that all of them act on, by index; None for all. A hook's own `rows` win.
         """
         self._lm = lm
         self._rows = list(rows)
@@ -85,12 +96,15 @@ class Decoder:
         self._accepts = frozenset(inspect.signature(lm.model.forward).parameters)
         self._watch = Watch(watch, len(begin), lm.info.width, lm.device, lm.dtype) if watch else None
         self._hooks = BlockHooks(lm.structure, self._on_block)
+        self._more_hooks, self._hook_rows = hooks, hook_rows
         self._exit = ExitStack()
 
     def __enter__(self) -> Decoder:
         with ExitStack() as prepared:  # a gate's pass over the prompt may raise: then nothing may stay behind
             prepared.enter_context(self._hooks)
             prepared.enter_context(few_rows(self._lm).installed(len(self.alive)))
+            prepared.enter_context(self._lm.layers.only_on(self._hook_rows))
+            prepared.enter_context(self._lm.layers.hooked(self._more_hooks))
             self.steer({index: row.terms for index, row in enumerate(self._rows)})
             self._exit = prepared.pop_all()
         return self
@@ -110,6 +124,7 @@ class Decoder:
             }
         self._plan.set_rows(ready)
         self._hooks.cover(self._plan.layers | set(self._watch.layers if self._watch else ()))
+        self._lm.layers.come_last()
 
     def follow(self, vectors: Mapping[str, SteeringVector]) -> None:
         """Measure the place on these concepts with the statistics from the next step on."""
@@ -121,7 +136,8 @@ class Decoder:
         """Let the model be used inside as if no row were steered or watched."""
         self._is_quiet = True
         try:
-            yield
+            with self._lm.layers.paused():
+                yield
         finally:
             self._is_quiet = False
 
@@ -170,6 +186,7 @@ class Decoder:
         lengths = [len(prompt) for prompt in prompts]
         ends = [length - 1 for length in lengths]
         shared = len(prompts) > 1 and all(p == prompts[0] for p in prompts) and not self._plan.touches(0, lengths[0])
+        shared = shared and not self._lm.layers.attached
         ids, mask = pad_left(prompts[:1] if shared else prompts, self._lm.pad_id, self._lm.device)
         grid = mask.cumsum(-1) - 1  # -1 on padding
         self._mask = None if min(lengths) == max(lengths) else mask
@@ -194,6 +211,7 @@ class Decoder:
 
     def _forward(self, ids: Tensor, positions: Tensor) -> Tensor:
         """Return the logits of the last position, (R, V)."""
+        self._lm.layers.batch_rows = self.alive
         options: dict[str, Any] = {"past_key_values": self._cache, "use_cache": True, "return_dict": True}
         if self._mask is not None:
             options["attention_mask"] = self._mask

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from steer_tui.engine.branch import Branch
 from steer_tui.engine.decode import Decoder, Drawn, Row
+from steer_tui.engine.hooked import FwdHooks
 from steer_tui.engine.judge import Judge
 from steer_tui.engine.model import LanguageModel
 from steer_tui.engine.out_of_memory import memory_errors_named
@@ -69,6 +70,7 @@ def generate(
     on_step: Callable[[Step], None] | None = None,
     controls: Controls | None = None,
     measures: bool = True,
+    hooks: FwdHooks = (),
 ) -> RunResult:
     """Generate as `request` says and return all that came of it.
 
@@ -79,17 +81,19 @@ def generate(
         on_step: Called after each step, on this thread.
         controls: Stops or changes the run while it goes on.
         measures: False leaves out the second reading of the texts, and so does stopping a long run.
+        hooks: Pairs of point and hook for this run; they, and those that are registered, act on the steered row alone.
 
     Raises:
         RecipeError: The recipe does not parse or fit; nothing has run.
         UsageError: The prompt leaves no room for a token, or a number is out of range.
         OutOfMemory: The run does not fit; the model is clean.
+        HookError: A hook failed; none is left on the model.
     """
     with memory_errors_named(
         "the run does not fit in the device's memory",
         "shorten the prompt, ask for fewer tokens, or choose a smaller model",
     ):
-        return _Run(lm, request, vectors, controls or Controls(), measures).go(on_step)
+        return _Run(lm, request, vectors, controls or Controls(), measures).go(on_step, hooks)
 
 
 class _Run:
@@ -111,7 +115,7 @@ class _Run:
         concepts = {name: vectors[name] for recipe in (self._recipe, *self._replayed.values()) for name in recipe.names}
         self._judge = Judge(lm, self._prompt_ids, concepts, count) if measures else None
 
-    def go(self, on_step: Callable[[Step], None] | None) -> RunResult:
+    def go(self, on_step: Callable[[Step], None] | None, hooks: FwdHooks) -> RunResult:
         """Run to the end."""
         began = time.perf_counter()
         rows = [
@@ -122,7 +126,7 @@ class _Run:
         watch = range(self._lm.info.layers) if self._request.statistics else ()
         steps = 0
         decoding = began
-        with Decoder(self._lm, rows, watch=watch) as decoder:
+        with Decoder(self._lm, rows, watch=watch, hooks=hooks, hook_rows=(STEERED,)) as decoder:
             decoder.follow({name: self._vectors[name] for name in self._recipe.names})
             while decoder.alive and not self._controls.stopped:
                 change = self._change_before(steps, decoder)
@@ -176,7 +180,8 @@ class _Run:
         steered = self._branches[STEERED]
         baseline = self._branches[BASELINE] if len(self._branches) > 1 else None
         judge = None if is_stopped and steps > _STOPPED_TOKENS else self._judge
-        measures = judge.finish(self._branches) if judge is not None else None
+        with self._lm.layers.paused():
+            measures = judge.finish(self._branches) if judge is not None else None
         return RunResult(
             model=self._lm.info,
             request=replace(self._request, changes=tuple(self._changes)),

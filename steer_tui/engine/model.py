@@ -12,13 +12,14 @@ import torch
 from torch import nn
 
 from steer_tui.engine.fingerprint import Stored, fingerprint
+from steer_tui.engine.hooked import Hooked
 from steer_tui.engine.prompt import encode, has_chat_template
 from steer_tui.engine.structure import Structure, find_structure
 from steer_tui.engine.types import ModelInfo
 from steer_tui.errors import ModelError
 
 
-class LanguageModel:
+class LanguageModel(Hooked):
     """A causal language model ready to be read and steered; in eval mode, its weights without gradients."""
 
     def __init__(

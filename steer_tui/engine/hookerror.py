@@ -1,0 +1,108 @@
+"""One clear error for whatever goes wrong inside a hook: which hook, at which point, on which line of whose file."""
+
+from __future__ import annotations
+
+import functools
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from steer_tui.errors import SteerError
+from steer_tui.text import one_line
+
+_PACKAGE = str(Path(__file__).resolve().parents[1])
+_LONGEST = 300
+
+
+class HookError(SteerError):
+    """A hook raised, or returned what the model cannot go on with; every hook of the run has been removed."""
+
+    def __init__(
+        self, message: str, *, hook: str, point: str, file: str | None = None, line: int | None = None, hint: str | None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.hook = hook
+        """Name of the hook's class or function."""
+        self.point = point
+        """Name of the hook point."""
+        self.file = file
+        """The user's file; None where no line of it took part."""
+        self.line = line
+        """1-based line of that file."""
+
+
+class WrongActivation(ValueError):
+    """A hook returned something that cannot take the activation's place."""
+
+    hint = "return a tensor of the activation's shape and dtype, or None to leave it as it is"
+
+
+def checked(new: Any, old: Tensor) -> Tensor:
+    """Return `new` if it can take the place of `old`.
+
+    Raises:
+        WrongActivation: It is no tensor, has another shape, dtype or device, or brings NaN where there was none.
+    """
+    if not isinstance(new, Tensor):
+        raise WrongActivation(f"it returned {type(new).__name__}, not a tensor")
+    if new.shape != old.shape:
+        raise WrongActivation(f"it returned shape {tuple(new.shape)}, the activation has {tuple(old.shape)}")
+    if new.dtype != old.dtype:
+        raise WrongActivation(f"it returned {_short(new.dtype)}, the activation is {_short(old.dtype)}")
+    if new.device != old.device:
+        raise WrongActivation(f"it returned a tensor on {new.device}, the activation is on {old.device}")
+    if new.is_floating_point() and bool(torch.isnan(new.detach()).any()) and not bool(torch.isnan(old.detach()).any()):
+        raise WrongActivation("it returned NaN")
+    return new
+
+
+def hook_error(error: Exception, hook: str, point: str, function: Callable[..., Any]) -> HookError:
+    """Return the one error for what a hook raised.
+
+    Args:
+        error: What was raised.
+        hook: Name of the hook.
+        point: Name of the point it was at.
+        function: The user's function or method; its line is named where the error itself has none in the user's file.
+    """
+    if isinstance(error, HookError):
+        return error
+    file, line = _user_line(error) or _line_of(function)
+    where = f" (line {line} of {file})" if file else ""
+    text = one_line(str(error))[:_LONGEST]
+    if not isinstance(error, (WrongActivation, SteerError)):
+        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    hint = getattr(error, "hint", None) or "all hooks of this run were removed; mend the hook and put it on again"
+    return HookError(
+        f"hook {hook} at {point} failed: {text}{where}", hook=hook, point=point, file=file, line=line, hint=hint
+    )
+
+
+def _user_line(error: Exception) -> tuple[str, int] | None:
+    """Return the innermost line that is neither ours nor a library's."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.lineno is not None and not _is_foreign(frame.filename):
+            return frame.filename, frame.lineno
+    return None
+
+
+def _line_of(function: Callable[..., Any]) -> tuple[str | None, int | None]:
+    """Return where a function is defined; (None, None) for ours and for built-in ones."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    code = getattr(function, "__code__", None) or getattr(getattr(function, "__call__", None), "__code__", None)  # noqa: B004
+    if code is None or _is_foreign(code.co_filename):
+        return None, None
+    return code.co_filename, code.co_firstlineno
+
+
+def _is_foreign(filename: str) -> bool:
+    return filename.startswith((_PACKAGE, "<frozen")) or "site-packages" in filename or "dist-packages" in filename
+
+
+def _short(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

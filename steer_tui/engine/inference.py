@@ -1,0 +1,105 @@
+"""Runs texts through a model with its hooks: left-padded batches, logits, losses.
+
+Rows do not depend on their neighbours: every row stands at its own absolute positions, and padding is masked. Knows
+nothing of generation.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from steer_tui.engine.prompt import pad_left, positions
+from steer_tui.errors import UsageError
+
+Prompt = str | Sequence[str] | Sequence[int] | Tensor
+"""A text, several texts, token ids of one text, or ids (B, T) or (T,) without padding."""
+
+
+def forward(lm: Any, ids: Tensor, mask: Tensor, **options: Any) -> Any:
+    """Run a left-padded batch, int64 (B, T) each, and return the transformers output; logits are (B, T, V)."""
+    accepted = inspect.signature(lm.model.forward).parameters
+    if "position_ids" in accepted:
+        options["position_ids"] = positions(mask)
+    if not bool(mask.all()) or "position_ids" not in accepted:
+        options["attention_mask"] = mask
+    return lm.model(input_ids=ids, use_cache=False, return_dict=True, **options)
+
+
+def batch_of(lm: Any, prompt: Prompt, raw: bool = True) -> tuple[Tensor, Tensor]:
+    """Return (ids, mask), int64 (B, T) on the model's device, of a prompt or of several.
+
+    Raises:
+        UsageError: There is no text, ids are out of range, or a text is longer than the model's context.
+    """
+    if isinstance(prompt, Tensor):
+        ids = prompt.long().to(lm.device)
+        ids = ids.unsqueeze(0) if ids.dim() == 1 else ids
+        rows = ids.tolist()
+    elif isinstance(prompt, str):
+        rows = [lm.encode(prompt, raw=raw)]
+    else:
+        items = list(prompt)
+        rows = [items] if items and isinstance(items[0], int) else [lm.encode(str(text), raw=raw) for text in items]
+    if not rows or not all(rows):
+        raise UsageError("there is no text to run", hint="give at least one prompt")
+    words = lm.structure.embed.weight.shape[0]
+    wrong = [token for row in rows for token in row if not 0 <= token < words]
+    if wrong:
+        raise UsageError(f"token id {wrong[0]} is out of range", hint=f"the model knows ids 0 to {words - 1}")
+    return pad_left(rows, lm.pad_id, lm.device)
+
+
+def loss_of(logits: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean cross-entropy of every next token, in nats; padding is left out, a single token gives NaN."""
+    told = (mask[:, 1:] * mask[:, :-1]).bool()
+    return F.cross_entropy(logits[:, :-1][told].float(), ids[:, 1:][told])
+
+
+def grad_mode(keep_graph: bool) -> AbstractContextManager[Any]:
+    """Return the context of a run: with the graph, as the caller has it, or without."""
+    return nullcontext() if keep_graph else torch.no_grad()
+
+
+class Inference:
+    """`lm.inference`: texts in, outputs and encodings out, with the hooks that are registered."""
+
+    def __init__(self, lm: Any) -> None:
+        self._lm = lm
+
+    def execute_inference(
+        self,
+        texts: str | Sequence[str],
+        with_controllers: bool = True,
+        *,
+        raw: bool = True,
+        keep_graph: bool = False,
+    ) -> tuple[Any, Any]:
+        """Run texts as one left-padded batch.
+
+        Args:
+            texts: At least one.
+            with_controllers: False lets only detectors act.
+            raw: False puts each text through the chat template, where there is one.
+            keep_graph: True keeps the autograd graph.
+
+        Returns:
+            (outputs, encodings): outputs.logits is (B, T, V); encodings holds input_ids and attention_mask, (B, T).
+
+        Raises:
+            UsageError: No text, or one longer than the context.
+            HookError: A hook failed; none is left on the model.
+        """
+        from transformers import BatchEncoding
+
+        ids, mask = batch_of(self._lm, texts, raw)
+        quiet = nullcontext() if with_controllers else self._lm.layers.without_controllers()
+        with quiet, grad_mode(keep_graph):
+            outputs = forward(self._lm, ids, mask)
+        return outputs, BatchEncoding({"input_ids": ids, "attention_mask": mask})
