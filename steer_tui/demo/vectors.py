@@ -1,0 +1,111 @@
+"""Extract the sixteen vectors of the demo model and choose their recipes: `python -m steer_tui.demo.vectors`.
+
+A recipe is chosen by measurement on tuning prompts, through the chat template and without it: the gentlest one that
+shows its concept nearly always. The files go to `vectors/demo/`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from steer_tui.engine.extract import extract
+from steer_tui.engine.model import LanguageModel
+from steer_tui.engine.vector import SteeringVector
+from steer_tui.library.concepts import Concept, load_concepts
+from steer_tui.library.store import VectorStore
+from steer_tui.paths import bundled, find_paths
+
+from .lexicon import CONCEPTS
+from .prompts import TUNING_PROMPTS
+from .trial import Setting, Trial, run_trials
+
+SPANS = ("2-3", "1-3", "2-4")
+STRENGTHS = (1.0, 1.5, 2.0, 2.5, 3.0)
+ENOUGH = 0.92
+"""Share of tuning texts that is looked for."""
+_RATIO_LIMIT = 2.1
+"""Of perplexities; below the 2.5 that a recipe is judged by, since other prompts differ."""
+_SETTINGS = (Setting(TUNING_PROMPTS, (101,)), Setting(TUNING_PROMPTS[::2], (102,), raw=True))
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A recipe with what it did, the worse of its two settings."""
+
+    span: str
+    strength: float
+    share: float
+    ratio: float
+    """Perplexity of the steered texts / of the unsteered ones."""
+
+    @property
+    def merit(self) -> tuple[float, float]:
+        """Greater is better: first the share up to `ENOUGH`, then the lower perplexity; over the limit it sinks."""
+        excess = max(0.0, self.ratio - _RATIO_LIMIT)
+        return min(self.share, ENOUGH) - excess, -self.ratio
+
+
+def bundled_concepts() -> list[Concept]:
+    """Return the sixteen bundled concepts in the order of `CONCEPTS`."""
+    with tempfile.TemporaryDirectory() as nowhere:
+        found, _ = load_concepts(find_paths(Path(nowhere)))
+    by_name = {concept.name: concept for concept in found}
+    return [by_name[name] for name in CONCEPTS if name in by_name]
+
+
+def candidates(
+    lm: LanguageModel, concept: Concept, vector: SteeringVector, baselines: Sequence[Trial]
+) -> list[Candidate]:
+    """Return every span and strength, measured."""
+    grid = [(span, strength) for span in SPANS for strength in STRENGTHS]
+    recipes = [f"{concept.name}:{strength:g}@{span}" for span, strength in grid]
+    measured = [run_trials(lm, recipes, {concept.name: vector}, setting) for setting in _SETTINGS]
+    found = []
+    for place, (span, strength) in enumerate(grid):
+        trials = [trials[place] for trials in measured]
+        ratios = [trial.perplexity / base.perplexity for trial, base in zip(trials, baselines, strict=True)]
+        found.append(Candidate(span, strength, min(trial.share(concept) for trial in trials), max(ratios)))
+    return found
+
+
+def with_recipe(vector: SteeringVector, chosen: Candidate) -> SteeringVector:
+    """Return a vector whose metadata names the chosen layers and recipe."""
+    first, _, last = chosen.span.partition("-")
+    layers = tuple(range(int(first), int(last or first) + 1))
+    recipe = f"{vector.name}:{chosen.strength:g}@{chosen.span}"
+    return SteeringVector(vector.name, vector.layers, replace(vector.meta, best_layers=layers, default_recipe=recipe))
+
+
+def save(vector: SteeringVector, folder: Path) -> None:
+    """Write a vector file into a folder of bundled vectors."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as library:
+        written = VectorStore(find_paths(Path(library))).save(vector)
+        shutil.copyfile(written, folder / written.name)
+
+
+def main() -> None:
+    """Extract, choose, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="concepts, all by default")
+    parser.add_argument("--out", type=Path, default=None)
+    parser.add_argument("--model", default="demo")
+    options = parser.parse_args()
+    lm = LanguageModel.load(options.model)
+    concepts = [concept for concept in bundled_concepts() if not options.names or concept.name in options.names]
+    vectors = extract(lm, concepts)
+    baselines = [run_trials(lm, [""], {}, setting)[0] for setting in _SETTINGS]
+    for concept in concepts:
+        chosen = max(candidates(lm, concept, vectors[concept.name], baselines), key=lambda found: found.merit)
+        vector = with_recipe(vectors[concept.name], chosen)
+        save(vector, options.out or bundled("vectors") / "demo")
+        print(f"{vector.meta.default_recipe:24s} share {chosen.share:.2f}  perplexity x{chosen.ratio:.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
