@@ -79,7 +79,6 @@ class SteerApp(App[int]):
         Pane.glyphs = glyphs(self.ascii)
         self.set_class(self.ascii, "-ascii")
         self.animation_level = "none"
-        self.status = Status()
         self.concepts: tuple[VectorSummary, ...] = ()
         self.known: dict[str, VectorSummary] = {}
         self.wanted = ""
@@ -90,6 +89,8 @@ class SteerApp(App[int]):
         if session.is_first:
             plain = Sampling(config.temperature, config.top_p, config.top_k, max_tokens=config.max_tokens)
             self.bench = self.bench.set_sampling(plain)
+        self._first_model = self.options.model or config.model or self.bench.model_ref or DEMO
+        self.status = Status(loading=self._first_model)
         self.keymap, problems = load_keymap(paths.keys_file)
         self._problems = [line for line in (session.problem, config.problem, *problems) if line]
         self._inbox = Inbox(self)
@@ -120,7 +121,7 @@ class SteerApp(App[int]):
     def start_engine(self) -> None:
         """Begin to load the model that was asked for, or the last one, or the demo."""
         self.engine.start()
-        self.load_model(self.options.model or self.config.model or self.bench.model_ref or DEMO)
+        self.load_model(self._first_model)
 
     def leave(self) -> None:
         """End the screen at once; the session is saved and the engine told before anything else."""

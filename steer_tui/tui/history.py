@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 
 from steer_tui.engine.types import Stats, Step
 
@@ -15,13 +16,54 @@ KEPT = 40
 NAN = math.nan
 
 
+class Means:
+    """Means of statistics over the tokens of one branch."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._first: Stats | None = None
+        self._sums: list[list[float]] = []
+        self._places: dict[str, list[float]] = {}
+        self._place_counts: dict[str, int] = {}
+
+    def add(self, stats: Stats) -> None:
+        """Take in one token."""
+        values = (stats.mean, stats.std, stats.norm)
+        if self._first is None:
+            self._first, self._sums = stats, [list(column) for column in values]
+        else:
+            self._sums = [_added(total, column) for total, column in zip(self._sums, values, strict=True)]
+        for name, column in stats.places.items():
+            self._places[name] = _added(self._places[name], column) if name in self._places else list(column)
+            self._place_counts[name] = self._place_counts.get(name, 0) + 1
+        self.count += 1
+
+    def stats(self) -> Stats | None:
+        """Return the means; None before the first token."""
+        if self._first is None:
+            return None
+        mean, std, norm = (tuple(total / self.count for total in column) for column in self._sums)
+        places = {
+            name: tuple(total / self._place_counts[name] for total in column) for name, column in self._places.items()
+        }
+        return Stats(self._first.layers, mean, std, norm, places, self._first.added)
+
+
+def _added(totals: list[float], column: Sequence[float]) -> list[float]:
+    return [total + value for total, value in zip(totals, column, strict=True)]
+
+
 class ActivationHistory:
-    """Statistics of the last tokens of both branches."""
+    """Statistics of the last tokens of both branches, and their means over the run."""
 
     def __init__(self) -> None:
         self.steered: deque[Stats] = deque(maxlen=KEPT)
         self.baseline: Stats | None = None
-        """Of the newest token of the unsteered text."""
+        """Of the newest token of the unsteered text; of the whole text when the run has ended."""
+        self.is_finished = False
+        """Whether `newest` and `baseline` are means over the run."""
+        self._means = Means(), Means()
+        self._whole: Stats | None = None
         self.added_sum = 0.0
         self.added_count = 0
 
@@ -29,9 +71,22 @@ class ActivationHistory:
         """Take in one step."""
         if step.steered and step.steered.stats:
             self.steered.append(step.steered.stats)
+            self._means[0].add(step.steered.stats)
             self._push_added(step.steered.stats)
         if step.baseline and step.baseline.stats:
             self.baseline = step.baseline.stats
+            self._means[1].add(step.baseline.stats)
+
+    def finish(self) -> None:
+        """Let means over the run take the place of the newest token, which says little once nothing follows it."""
+        if self.steered:
+            self.is_finished = True
+            self._whole, self.baseline = self._means[0].stats(), self._means[1].stats()
+
+    @property
+    def count(self) -> int:
+        """Steered tokens that were seen."""
+        return self._means[0].count
 
     def _push_added(self, stats: Stats) -> None:
         touched = [value for value in stats.added if value > 0]
@@ -41,8 +96,8 @@ class ActivationHistory:
 
     @property
     def newest(self) -> Stats | None:
-        """Statistics of the newest steered token."""
-        return self.steered[-1] if self.steered else None
+        """Statistics of the newest steered token; means over the run when it has ended."""
+        return self._whole or (self.steered[-1] if self.steered else None)
 
     @property
     def added(self) -> float:

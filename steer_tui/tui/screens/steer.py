@@ -70,12 +70,14 @@ class SteerScreen(RunActions, RecipeActions, MoveActions):
     def show_empty_notes(self) -> None:
         """Say in empty panes what to press next."""
         app = self.bench_app
-        if app.status.info is None:
-            ready = "the model is loading" if app.status.word != "failed" else "no model: m chooses one"
+        if app.status.info is not None:
+            ready, concepts = "press r to run", "none: see n"
+        elif app.status.loading:
+            ready, concepts = "the model is loading", "loading"
         else:
-            ready = "press r to run"
+            ready, concepts = "no model: m chooses one", "m chooses a model"
         notes = {
-            self.concepts: "" if app.status.info else "concepts come with the model",
+            self.concepts: concepts,
             self.steered: ready,
             self.baseline: "the same prompt, unsteered",
             self.activations: "every layer, live, while text streams",

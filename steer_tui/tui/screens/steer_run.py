@@ -150,12 +150,18 @@ class RunActions(SteerPanes):
         for pane in (self.steered, self.baseline):
             pane.clear()
             pane.say("")
-        self.steered.append(event.prompt_text, "prompt")
+        prompt = event.prompt_text + ("\n" if self._is_chat(request) else "")
+        self.steered.append(prompt, "prompt")
         if request.baseline:
-            self.baseline.append(event.prompt_text, "prompt")
+            self.baseline.append(prompt, "prompt")
         else:
             self.baseline.empty_note = "the last run had no baseline"
         self.activations.start()
+
+    def _is_chat(self, request: Request) -> bool:
+        """Whether the text is an answer to the prompt and not its continuation."""
+        info = self.bench_app.status.info
+        return info is not None and info.has_chat_template and not request.raw
 
     def run_steps(self, event: RunSteps) -> None:
         """Show steps as they come."""

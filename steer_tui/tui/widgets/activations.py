@@ -45,18 +45,22 @@ class Activations(Pane):
         """Begin a run: forget the one before."""
         self.history = ActivationHistory()
         self._measures = None
+        self.say("")
         self.refresh()
 
     def push(self, steps: tuple[Step, ...]) -> None:
         """Take in the steps of a run, oldest first."""
         for step in steps:
             self.history.push(step)
+        self.say("newest token" if self.history.newest else "")
         self._bounds = self.history.bounds(self._shown)
         self.refresh()
 
     def finish(self, measures: Measures | None) -> None:
-        """Show what the whole run measured."""
+        """Show what the whole run measured, and means over it."""
         self._measures = measures
+        self.history.finish()
+        self.say(f"mean of {self.history.count} tokens" if self.history.is_finished else "")
         self.refresh()
 
     def choose(self, concept: str, layers: frozenset[int]) -> None:

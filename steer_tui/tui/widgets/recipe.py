@@ -81,11 +81,11 @@ class Recipe(Pane):
 
     def _lower(self, term: Term, width: int) -> list[Part]:
         item = self._known.get(term.name)
-        if item is None or item.problem or not item.has_vector:
+        if self._known and (item is None or item.problem or not item.has_vector):
             reason = label(item.problem) if item and item.problem else "no vector for this model"
             return [(fit(f"  {reason}", width, self.glyphs.ellipsis), "warning")]
-        best = term.layers == BEST and item.best_layers
-        layers = format_layers(tuple(sorted(item.best_layers)) if best else term.layers)
+        best = term.layers == BEST and item is not None and item.best_layers
+        layers = format_layers(tuple(sorted(item.best_layers)) if item and best else term.layers)
         words = [f"layers {layers}", str(term.scope), term.op]
         if term.gate:
             words.append(f"if {label(str(term.gate))}")
