@@ -118,6 +118,14 @@ class SteerApp(App[int]):
         """Show what the engine did since the last look."""
         self._inbox.drain()
 
+    def begin_with(self, theme: str) -> None:
+        """Wear a theme from the first frame on: set, not changed, so that the style sheet is read once."""
+        self.set_reactive(App.theme, theme)
+        self.set_class(self.current_theme.dark, "-dark-mode")
+        self.set_class(not self.current_theme.dark, "-light-mode")
+        self._refresh_truecolor_filter(self.ansi_theme)
+        self.stylesheet.set_variables(self.get_css_variables())
+
     def start_engine(self) -> None:
         """Begin to load the model that was asked for, or the last one, or the demo."""
         self.engine.start()

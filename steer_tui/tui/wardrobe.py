@@ -39,7 +39,7 @@ class Wardrobe:
         self.look()
         name = wanted if wanted in self._app.available_themes else self.default
         if name in self._app.available_themes:
-            self._app.theme = name
+            self._app.begin_with(name)
 
     @property
     def default(self) -> str:

@@ -51,7 +51,7 @@ PLAIN = (
 
 def model_info(ref: str = "demo", layers: int = 6) -> ModelInfo:
     """Return a plausible model."""
-    return ModelInfo(ref, ref, "llama", layers, 256, 5_200_000, "cpu", "float32", "0123abcd", 512, True)
+    return ModelInfo(ref, ref, "llama", layers, 256, 5_200_000, "cpu", "float32", "0123abcd", 512, False)
 
 
 def summaries(ready: bool = True) -> tuple[VectorSummary, ...]:

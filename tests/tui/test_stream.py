@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from steer_tui.engine.types import Sampling, Step, Token
 from steer_tui.options import Options
@@ -151,3 +152,22 @@ def test_a_change_is_described_by_what_changed() -> None:
     assert describe_change("happy:2", "") == "-happy"
     assert describe_change("", "happy:2,sad") == "+happy:2, +sad"
     assert describe_change("not a recipe @", "happy") == "happy"
+
+
+async def test_an_answer_to_a_chat_prompt_begins_on_a_line_of_its_own(paths: Paths) -> None:
+    async with workbench(paths, size=(200, 50)) as bench:
+        info = bench.app.status.info
+        assert info is not None
+        bench.app.status = replace(bench.app.status, info=replace(info, has_chat_template=True))
+        await bench.press("r")
+        await bench.tick(3)
+        assert "went wonderfully" not in bench.screen and "wonderfully" in bench.screen
+
+
+async def test_a_finished_run_shows_means_over_its_tokens(paths: Paths) -> None:
+    async with workbench(paths) as bench:
+        await bench.press("r")
+        await bench.tick(4)
+        assert "newest token" in bench.screen
+        await bench.tick(100)
+        assert "mean of 64 tokens" in bench.screen

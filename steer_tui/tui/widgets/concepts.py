@@ -59,7 +59,7 @@ class Concepts(Pane):
     @property
     def foot_count(self) -> int:  # type: ignore[override]
         """Lines that tell about the concept under the cursor."""
-        return 3 if self.size.height >= TALL and self._rows else 0
+        return 3 if self.view.height >= TALL and self._rows else 0
 
     # What is shown
 

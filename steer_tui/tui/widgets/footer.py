@@ -37,7 +37,7 @@ class Footer(Pane, can_focus=False):
     @property
     def text_width(self) -> int:
         """The whole line: there is no scroll thumb."""
-        return self.size.width
+        return self.view.width
 
     def show(self, hints: Sequence[Hint], situation: Situation, keys: Keys) -> None:
         """Show these keys; `situation` decides which are grey."""

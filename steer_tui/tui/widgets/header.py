@@ -40,7 +40,7 @@ class Header(Pane, can_focus=False):
     @property
     def text_width(self) -> int:
         """The whole line: there is no scroll thumb."""
-        return self.size.width
+        return self.view.width
 
     def show(self, status: Status) -> None:
         """Show this status."""

@@ -13,7 +13,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.content import Content
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -39,6 +39,7 @@ class Pane(Widget, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, classes="pane")
         self._paints: dict[str, Style] = {}
+        self._view: Size | None = None
         self.top = 0
         """Index of the first visible line."""
         self.empty_note = ""
@@ -66,14 +67,19 @@ class Pane(Widget, can_focus=True):
         return False
 
     @property
+    def view(self) -> Size:
+        """Cells inside the border; reckoned once per drawing, because Textual reckons it anew at every look."""
+        return self._view or self.size
+
+    @property
     def text_width(self) -> int:
         """Cells of a line; the last column is kept for the scroll thumb."""
-        return max(1, self.size.width - 1)
+        return max(1, self.view.width - 1)
 
     @property
     def body_height(self) -> int:
         """Lines of the part that scrolls."""
-        return max(0, self.size.height - self.head_count - self.foot_count)
+        return max(0, self.view.height - self.head_count - self.foot_count)
 
     def line_at(self, y: int) -> int:
         """Return the index of the line at a row of the pane; may lie beyond the last, or below 0 on the head."""
@@ -151,6 +157,14 @@ class Pane(Widget, can_focus=True):
         self.refresh(Region(0, first - self.top + self.head_count, self.size.width, count))
 
     # Drawing
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return the lines within a rectangle."""
+        self._view = self.size
+        try:
+            return super().render_lines(crop)
+        finally:
+            self._view = None
 
     def render_line(self, y: int) -> Strip:
         """Return one visible line with the scroll thumb at its end."""
