@@ -305,6 +305,7 @@ class SteerApp(App[int]):
 
     def complain(self, message: str, hint: str | None = None) -> None:
         """Show an error: one line, and what to do about it."""
+        message = f"error: {message}"
         self.say(f"{message}\n{hint}" if hint else message, "error")
 
     def copy_text(self, text: str, what: str) -> None:

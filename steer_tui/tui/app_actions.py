@@ -84,7 +84,10 @@ def stop(app: SteerApp, argument: str) -> None:
 
 def new_concept(app: SteerApp, argument: str) -> None:
     """Say where concepts of one's own come from."""
-    app.say(f"a TOML file with positive and negative sentences in {app.paths.concepts} is a new concept")
+    app.say(
+        "A new concept is a file NAME.toml with positive and negative sentences; "
+        f"the bundled ones are examples. Put it into\n{app.paths.concepts}\nand load the model again with m."
+    )
 
 
 def toggle_raw(app: SteerApp, argument: str) -> None:

@@ -8,6 +8,7 @@ from steer_tui.session.messages import (
     Event,
     ExtractFinished,
     LoadFailed,
+    LoadProgress,
     ModelLoaded,
     Notice,
     RecipeRefused,
@@ -48,6 +49,8 @@ class Inbox:
         match event:
             case ModelLoaded():
                 self._model_loaded(event, screen)
+            case LoadProgress():
+                screen.show_empty_notes()
             case VectorsChanged(vectors):
                 self._vectors_changed(vectors, screen)
             case LoadFailed():

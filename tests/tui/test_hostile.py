@@ -12,7 +12,7 @@ from textual.color import Color
 from steer_tui.paths import Paths
 from steer_tui.session.messages import LoadFailed, LoadProgress, Notice, RunFailed, VectorSummary
 from steer_tui.text import clean
-from steer_tui.tui.safe import Scrubber, fit, label
+from steer_tui.tui.safe import Scrubber, fit, label, steady
 from tests.tui.desk import Bench, workbench
 from tests.tui.fake import FakeEngine, summaries
 
@@ -120,3 +120,19 @@ def test_a_fitted_label_has_exactly_its_width(text: str) -> None:
 
     for cells in (0, 1, 2, 7, 40):
         assert cell_len(fit(label(text), cells)) == cells
+
+
+@pytest.mark.parametrize(
+    ("text", "drawn"),
+    [("👩‍👧", "👩👧"), ("❤️", "❤"), ("🇩🇪", "DE"), ("👍🏽", "👍"), ("a\u200bb\ufeff", "ab"), ("e\u0301é漢", "e\u0301é漢")],
+)
+def test_what_terminals_draw_in_different_widths_is_drawn_plainly(text: str, drawn: str) -> None:
+    assert steady(text) == drawn
+
+
+async def test_what_is_copied_is_what_was_generated(paths: Paths) -> None:
+    async with workbench(paths, FakeEngine(text="🇩🇪 👩‍👧 ")) as bench:
+        await bench.press("r")
+        await bench.tick(2)
+        assert bench.app.steer.steered.plain == "🇩🇪 👩‍👧"
+        assert "DE" in bench.screen

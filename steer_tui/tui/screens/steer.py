@@ -73,7 +73,8 @@ class SteerScreen(RunActions, RecipeActions, MoveActions):
         if app.status.info is not None:
             ready, concepts = "press r to run", "none: see n"
         elif app.status.loading:
-            ready, concepts = "the model is loading", "loading"
+            note = app.status.note
+            ready, concepts = f"the model is loading: {note}" if note else "the model is loading", "loading"
         else:
             ready, concepts = "no model: m chooses one", "m chooses a model"
         notes = {

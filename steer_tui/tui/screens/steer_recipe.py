@@ -114,13 +114,6 @@ class RecipeActions(SteerPanes):
 
         app.push_screen(RecipeEditor(app.bench.recipe_text, tuple(app.known)), apply)
 
-    def act_new_concept(self) -> None:
-        """Say how a concept of one's own is made."""
-        folder = self.bench_app.paths.concepts
-        self.bench_app.say(
-            f"put a TOML file with positive and negative sentences into {folder}; `m` then loads it anew"
-        )
-
     # What the panes ask for
 
     def on_concepts_moved(self, event: Concepts.Moved) -> None:

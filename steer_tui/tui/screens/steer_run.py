@@ -209,7 +209,8 @@ class RunActions(SteerPanes):
 
     def run_failed(self, event: RunFailed) -> None:
         """Say what went wrong; what was streamed stays."""
-        self.steered.say("failed")
+        if event.run_id == self._shown_run:
+            self.steered.say("failed")
         self.bench_app.complain(event.message, event.hint)
 
 

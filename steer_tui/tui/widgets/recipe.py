@@ -33,7 +33,7 @@ class Recipe(Pane):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.empty_note = "empty: space adds a concept"
+        self.empty_note = "space adds a concept"
         self._terms: tuple[Term, ...] = ()
         self._selected = 0
         self._known: Mapping[str, VectorSummary] = {}

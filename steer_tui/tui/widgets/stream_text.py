@@ -12,12 +12,13 @@ from textual.selection import Selection
 from textual.strip import Strip
 
 from steer_tui.text import clean
+from steer_tui.tui.safe import steady
 from steer_tui.tui.widgets.pane import Pane, Part
 from steer_tui.tui.wrap import Run, Wrapper
 
 
 class StreamText(Pane):
-    """A pane of text that grows at its end."""
+    """A pane of text that grows at its end; what is drawn may be plainer than what is kept and copied."""
 
     TITLE = "Steered"
     ALLOW_SELECT = True
@@ -49,7 +50,7 @@ class StreamText(Pane):
             return
         self._pieces.append((text, paint))
         before = self._wrapper.count
-        first = self._wrapper.append(text, paint)
+        first = self._wrapper.append(steady(text), paint)
         for index in range(first, self._wrapper.count):
             self._strips.pop(index, None)
         self._show_growth(first, before)
@@ -102,7 +103,7 @@ class StreamText(Pane):
         self._wrapper = Wrapper(self.text_width)
         self._strips.clear()
         for text, paint in self._pieces:
-            self._wrapper.append(text, paint)
+            self._wrapper.append(steady(text), paint)
 
     def show_from(self, top: int) -> None:
         """Scroll; the view lets go of the tail when moved away from it, and takes hold again at the end."""
