@@ -129,7 +129,7 @@ def _speed(work: Work, taken: dict[str, list[float]], floor: float) -> Speed:
 
 def _works(lm: LanguageModel, tokens: int) -> list[Work]:
     prompt = [3 + 7 * place % (_vocabulary(lm) - 3) for place in range(PROMPT_TOKENS)]
-    vector = _random_vector(lm)
+    vector = random_vector(lm)
     middle = (lm.info.layers // 3, lm.info.layers // 3 + 1) if lm.info.layers > 1 else (0,)
     terms = resolve(Recipe((Term(vector.name, 1.0, middle),)), {vector.name: vector}, lm.info.layers, lm.info.width)
     greedy = Sampling(temperature=0.0, max_tokens=tokens)
@@ -186,13 +186,13 @@ def _transformers(lm: LanguageModel, prompt: Sequence[int], tokens: int) -> list
     return clock.moments[1:]
 
 
-def _random_vector(lm: LanguageModel) -> SteeringVector:
+def random_vector(lm: LanguageModel, name: str = "random") -> SteeringVector:
     """Return a vector that steers a little, in no direction anybody means."""
     source = torch.Generator().manual_seed(0)
     layers = {layer: torch.randn(lm.info.width, generator=source) * 0.01 for layer in range(lm.info.layers)}
     info = lm.info
     made_for = MadeFor(id=info.id, type=info.type, layers=info.layers, width=info.width, fingerprint=info.fingerprint)
-    return SteeringVector("random", layers, VectorMeta("random", made_for))
+    return SteeringVector(name, layers, VectorMeta(name, made_for))
 
 
 def _vocabulary(lm: LanguageModel) -> int:

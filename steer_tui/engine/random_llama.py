@@ -22,6 +22,7 @@ class NumberTokenizer:
     eos_token_id: int | None = None
     pad_token_id: int | None = None
     chat_template: str | None = None
+    all_special_ids: tuple[int, ...] = ()
 
     def __init__(self, size: int) -> None:
         self._size = size

@@ -40,12 +40,13 @@ def serve(home: str) -> None:
     from steer_tui.tui.terminal import claimed
 
     def tools() -> Tools:
-        def load(ref: str, **_: Any) -> object:
-            from steer_tui.engine.random_llama import random_llama
+        from steer_tui.engine.bench import random_vector
+        from steer_tui.engine.random_llama import random_llama
 
-            return random_llama()
+        def extract(lm: Any, concepts: Any, **_: Any) -> dict[str, Any]:
+            return {concept.name: random_vector(lm, concept.name) for concept in concepts}
 
-        return replace(engine_tools(), load=load)
+        return replace(engine_tools(), load=lambda ref, **_: random_llama(), extract=extract)
 
     paths = find_paths(Path(home))
     with claimed(paths.log):
@@ -84,7 +85,7 @@ class Terminal:
             self._seen = b""
         os.write(self._descriptor, keys.encode())
 
-    def wait(self, words: str, timeout: float = 300.0) -> float:
+    def wait(self, words: str, timeout: float = 90.0) -> float:
         """Return the moment at which the words are drawn."""
         until = time.perf_counter() + timeout
         with self._news:
@@ -114,13 +115,12 @@ def type_keys(terminal: Terminal, count: int) -> list[float]:
 
 def watch(terminal: Terminal, tokens: int) -> tuple[float, float]:
     """Return the share of a core that the screen takes in the first and in the last tenth of a long text."""
-    terminal.press("\x1br")
+    terminal.press("r")
     terminal.wait("generating")
     marks = [(time.perf_counter(), terminal.cpu_seconds())]
     streaming = True
     while streaming:
         try:
-            terminal.press("")
             terminal.wait("idle", 2.0)
             streaming = False
         except SystemExit:
@@ -148,7 +148,7 @@ def main() -> None:
         settings.parent.mkdir()
         settings.write_text(f"max_tokens = {arguments.tokens}\n")
         terminal = Terminal(home)
-        terminal.wait("idle")
+        terminal.wait("random-llama")
         terminal.press("r")
         terminal.wait("generating")
         time.sleep(2)
