@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from transformers import DynamicCache, LlamaConfig, MistralConfig
@@ -56,6 +56,7 @@ def both(act: str, amount: int, layers: tuple[DynamicLayer, DynamicLayer], rows:
     return rows
 
 
+@settings(max_examples=300)
 @given(actions, st.integers(0, 9))
 def test_a_growing_layer_equals_a_dynamic_one(todo: list[tuple[str, int]], seed: int) -> None:
     source = torch.Generator().manual_seed(seed)
@@ -100,7 +101,9 @@ def test_a_new_cache_grows_where_it_can_and_keeps_sliding_layers() -> None:
     assert all(layer.is_sliding for layer in sliding.layers)
 
 
-@pytest.mark.parametrize("config", [LlamaConfig(num_hidden_layers=2), MistralConfig(num_hidden_layers=2, sliding_window=4)])
+@pytest.mark.parametrize(
+    "config", [LlamaConfig(num_hidden_layers=2), MistralConfig(num_hidden_layers=2, sliding_window=4)]
+)
 def test_rows_are_repeated_and_kept(config: LlamaConfig) -> None:
     cache = new_cache(config)
     filled(cache)

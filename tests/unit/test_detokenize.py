@@ -82,7 +82,7 @@ def test_a_token_costs_the_same_at_the_end_of_a_long_text(kind: str) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_broken_bytes_before_whole_characters_change_none_of_them(seed: int) -> None:
     source = random.Random(seed)
-    bytes_only = range(2, 258)
+    bytes_only = [token for token in range(2, 258) if seed % 2 or tokenizer().decode([token]) == "\ufffd"]
     ids: list[int] = []
     for _ in range(12):
         ids += source.choices(bytes_only, k=source.randrange(60))

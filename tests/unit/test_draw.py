@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from steer_tui.engine.draw import Drawer
+from steer_tui.engine.draw import Drawer, _invert
 from steer_tui.engine.types import Sampling
 
 VOCABULARY = 12
@@ -110,6 +110,12 @@ def test_any_sampling_draws_a_token_that_the_filters_leave(seed: int, heat: floa
     assert wide[token] > 0
 
 
+@pytest.mark.parametrize("uniform", [0.0, 1 - 2**-53])
+def test_the_ends_of_the_unit_interval_draw_tokens_that_are_left(uniform: float) -> None:
+    probs = torch.tensor([[0.0, 0.0, 0.3, 0.0, 0.7, 0.0]])
+    assert _invert(probs, [uniform]).tolist() == [2 if uniform == 0 else 4]
+
+
 def test_rows_of_one_seed_and_one_distribution_draw_the_same() -> None:
     drawer = Drawer([Sampling(temperature=1.0, seed=9)] * 3)
     for step in range(50):
@@ -118,7 +124,12 @@ def test_rows_of_one_seed_and_one_distribution_draw_the_same() -> None:
 
 def test_rows_of_other_seeds_draw_otherwise() -> None:
     drawer = Drawer([Sampling(temperature=1.0, seed=seed) for seed in range(8)])
-    assert len({tuple(column) for column in torch.stack([drawer.draw(torch.zeros(8, 50))[0] for _ in range(9)]).T.tolist()}) == 8
+    assert (
+        len(
+            {tuple(column) for column in torch.stack([drawer.draw(torch.zeros(8, 50))[0] for _ in range(9)]).T.tolist()}
+        )
+        == 8
+    )
 
 
 def test_a_row_draws_the_same_whatever_rows_are_beside_it_and_leave() -> None:

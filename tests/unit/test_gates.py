@@ -50,10 +50,13 @@ def test_a_gate_holds_on_its_side_of_the_prompts_place(kind: str, bos: bool) -> 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("scope", ["", "/all", "/prompt", "/generated", "/pos=3..6"])
-def test_a_gated_term_acts_on_generated_tokens_of_its_scope_where_it_holds(kind: str, scope: str) -> None:
+@pytest.mark.parametrize("lengths", [(5, 4), (1, 1)])
+def test_a_gated_term_acts_on_generated_tokens_of_its_scope_where_it_holds(
+    kind: str, scope: str, lengths: tuple[int, int]
+) -> None:
     lm = shared_lm(kind)
     vectors = new_vectors(lm, "happy", "sad")
-    prompts = [random_ids(lm, length, length) for length in (5, 4)]
+    prompts = [random_ids(lm, length, seed) for seed, length in enumerate(lengths)]
     places = [prompt_place(lm, vectors["sad"], prompt) for prompt in prompts]
     between = sum(places) / 2
     recipe = parse_recipe(f"happy:6@0-3{scope}?sad>{between:.4f}")
@@ -64,6 +67,7 @@ def test_a_gated_term_acts_on_generated_tokens_of_its_scope_where_it_holds(kind:
     with Decoder(lm, rows) as decoder:
         while decoder.alive:
             for token in decoder.step():
+                assert not (token.steered and not ids[token.row])
                 ids[token.row].append(token.id)
                 assert decoder.last_logits is not None
                 logits[token.row].append(decoder.last_logits[token.row])

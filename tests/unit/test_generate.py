@@ -182,7 +182,9 @@ def test_a_run_with_live_changes_replays_to_the_same(
     assert replayed.request == live.request
     assert [step.change for step in again] == [step.change for step in steps]
     assert replayed.measures == live.measures
-    assert live.steered.ids != generate(lm, asked, vectors).steered.ids
+    unchanged = generate(lm, asked, vectors)
+    assert live.steered.ids != unchanged.steered.ids
+    assert said(live.baseline) == said(unchanged.baseline)
 
 
 def test_a_change_before_the_first_step_acts_on_the_prompt_and_replays(

@@ -97,20 +97,22 @@ def test_a_prompt_of_one_token_is_steered_as_any_other(recipe: str) -> None:
     check_against_reference(shared_lm(), [recipe, recipe], [1, 4])
 
 
-@pytest.mark.parametrize("recipe", ["happy:2/generated", "happy:2~rotate/generated,sad/after=6", "happy:2/pos=7..9"])
+@pytest.mark.parametrize(
+    "recipe", ["happy:2/generated", "happy:2~rotate/generated,sad/after=6", "happy:2/pos=7..9", "happy?sad>-99"]
+)
 def test_equal_prompts_that_nothing_steers_are_read_once_and_the_rest_is_the_same(recipe: str) -> None:
     lm, prompt = shared_lm(), random_ids(shared_lm(), 6)
     vectors = new_vectors(lm, "happy", "sad")
     sampling = Sampling(temperature=0.9, max_tokens=TOKENS, seed=3)
     terms = resolved(lm, recipe, vectors)
-    widths: list[int] = []
+    shapes: list[tuple[int, ...]] = []
 
     def count(layer: int, hidden: Tensor) -> None:
-        widths.append(hidden.shape[0])
+        shapes.append(tuple(hidden.shape[:2]))
 
     with hooked(lm, count):
         shared, states = decoded(lm, [Row(prompt, row, sampling) for row in (terms, (), terms)])
-    assert widths[0] == 1 and widths[-1] == 3
+    assert (1, 6) in shapes and (3, 6) not in shapes and shapes[-1] == (3, 1)
     # A term at the last token of the prompt keeps the prompt from being shared; one that adds nothing changes nothing.
     nothing = resolved(lm, "happy:0/last", vectors)
     unshared, others = decoded(lm, [Row(prompt, nothing + row, sampling) for row in (terms, (), terms)])

@@ -13,9 +13,9 @@ from tests.unit.tiny import new_vector, shared_lm
 ROWS, WIDTH = 3, 32
 
 
-def noted(watch: Watch, steer: bool = True) -> tuple[dict[int, torch.Tensor], dict[int, torch.Tensor]]:
+def noted(watch: Watch, steer: bool = True, seed: int = 1) -> tuple[dict[int, torch.Tensor], dict[int, torch.Tensor]]:
     """Let the watch see random block outputs; return them before and after steering."""
-    source = torch.Generator().manual_seed(1)
+    source = torch.Generator().manual_seed(seed)
     before = {layer: torch.randn(ROWS, 4, WIDTH, generator=source) * 3 + 1 for layer in watch.layers}
     after = {layer: hidden + 0.5 * layer if steer and layer else hidden for layer, hidden in before.items()}
     for layer in watch.layers:
@@ -63,14 +63,16 @@ def test_places_are_those_of_the_concept_scale_and_nan_where_a_vector_has_no_lay
                     assert math.isnan(stats.places[vector.name][slot])
                     continue
                 raw = vector.layers[layer]
-                place = (float(after[layer][row, -1] @ raw / raw.norm()) - vector.meta.origin[layer]) / float(raw.norm())
+                place = (float(after[layer][row, -1] @ raw / raw.norm()) - vector.meta.origin[layer]) / float(
+                    raw.norm()
+                )
                 assert stats.places[vector.name][slot] == pytest.approx(place, abs=1e-4)
 
 
 def test_a_block_that_is_steered_no_more_shows_nothing_added() -> None:
     watch = new_watch()
     noted(watch)
-    noted(watch, steer=False)
+    noted(watch, steer=False, seed=2)
     assert all(stats.added == (0, 0, 0) for stats in watch.read())
 
 
