@@ -47,7 +47,7 @@ def _refusal(message: str, prog: str, options: Sequence[str]) -> UsageError:
     choice = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message, re.DOTALL)
     if choice and "COMMAND" in message:
         known = re.findall(r"[\w-]+", choice[2])
-        near = get_close_matches(choice[1], known, n=3, cutoff=0.5)
+        near = get_close_matches(choice[1], known, n=3, cutoff=0.6)
         return UsageError(
             f"there is no command {choice[1]!r}", hint=f"did you mean {' or '.join(near)}?" if near else hint
         )
@@ -115,8 +115,10 @@ def build_parser() -> Parser:
         )
 
     _add_generate(add("generate", "stream steered text, with the unsteered text beside it if wanted"))
+    _add_extract(add("extract", "make a vector from contrast texts and keep it in the library"))
     _json_flag(add("models", "list the demo model, recent models and the local Hugging Face cache"))
     _add_vectors(add("vectors", "list or show the vectors in the library"), shared)
+    _json_flag(add("points", "list every hook point of a model"))
     _json_flag(add("bench", "measure tokens per second against the memory-bandwidth floor"))
     _json_flag(add("doctor", "check what works on this machine, with advice"))
     locate = add("locate", "print where a thing is kept")
@@ -146,6 +148,14 @@ def _add_generate(parser: Parser) -> None:
         "--seed", type=_number(0, 2**63 - 1, int), metavar="S", help="the same seed gives the same text"
     )
     parser.add_argument("--raw", action="store_true", help="bypass the model's chat template")
+    _json_flag(parser)
+
+
+def _add_extract(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME", help="of the vector; without files, of a bundled or own concept")
+    parser.add_argument("--positive", metavar="FILE", type=Path, help="texts that show it, one per line")
+    parser.add_argument("--negative", metavar="FILE", type=Path, help="texts that do not, one per line")
+    parser.add_argument("--layers", metavar="SPAN", help="blocks to read, such as 3-5 or 1+4; all by default")
     _json_flag(parser)
 
 

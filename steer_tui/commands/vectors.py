@@ -56,7 +56,7 @@ def _show(options: Options, args: argparse.Namespace) -> int:
         return 0
     if entry.meta is None:
         raise LibraryError(f"{entry.path} {entry.problem}")
-    _print(entry, entry.meta)
+    print_vector(entry, entry.meta)
     return 0
 
 
@@ -91,7 +91,8 @@ def _model_name(ref: str | None) -> str | None:
     return path.resolve().name if path.exists() else ref
 
 
-def _print(entry: VectorEntry, meta: VectorMeta) -> None:
+def print_vector(entry: VectorEntry, meta: VectorMeta) -> None:
+    """Print what is known of a vector, and a row for each of its layers."""
     made_for = meta.model
     fields = {
         "name": entry.name,
