@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import events
 from textual.app import App
 from textual.binding import Binding
 from textual.filter import LineFilter
@@ -25,7 +23,6 @@ from steer_tui.paths import Paths
 from steer_tui.session.messages import LoadModel, VectorSummary
 from steer_tui.session.session_file import load_session, save_session
 from steer_tui.session.state import Layout, Workbench
-from steer_tui.text import clean
 from steer_tui.tui.actions import BY_ID, Situation
 from steer_tui.tui.app_actions import APP_ACTIONS
 from steer_tui.tui.background import in_background
@@ -33,6 +30,7 @@ from steer_tui.tui.clipboard import copy
 from steer_tui.tui.glyphs import glyphs
 from steer_tui.tui.inbox import Inbox
 from steer_tui.tui.keymap import load_keymap
+from steer_tui.tui.quick import QuickApp
 from steer_tui.tui.safe import Scrubber
 from steer_tui.tui.saver import Saver
 from steer_tui.tui.screens.base import WorkbenchScreen
@@ -48,25 +46,18 @@ if TYPE_CHECKING:
 
 DRAIN, DRAIN_REMOTE = 1 / 20, 1 / 8
 """Seconds between looks into the outbox; over SSH every redraw is bytes on the wire."""
-ECHO = 0.004
-"""Seconds from a key to its frame: what the widgets need to take it in."""
 THEME_LOOK = 1.0
-SHORT, LONG = 4.0, 9.0
-"""Seconds a toast stays: a note, a warning."""
 DEMO = "demo"
 SCRUBBER = Scrubber()
 
-Severity = Literal["information", "warning", "error"]
 
-
-class SteerApp(App[int]):
+class SteerApp(QuickApp):
     """The app; its result is the exit status."""
 
     CSS_PATH = Path(__file__).parent / "styles" / "workbench.tcss"
     TITLE = "steer-tui"
     ENABLE_COMMAND_PALETTE = False
     DEFAULT_MODE = "steer"
-    NOTIFICATION_TIMEOUT = SHORT
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
         **{name: partial(SoonScreen, name) for name in ABOUT}
     }
@@ -92,7 +83,7 @@ class SteerApp(App[int]):
         self._first_model = self.options.model or config.model or self.bench.model_ref or DEMO
         self.status = Status(loading=self._first_model)
         self.keymap, problems = load_keymap(paths.keys_file)
-        self._problems = [line for line in (session.problem, config.problem, *problems) if line]
+        self.unsaid += [line for line in (session.problem, config.problem, *problems) if line]
         self._inbox = Inbox(self)
         self.saver = Saver(partial(save_session, paths.session), self._complain_of_saving)
         self.steer = SteerScreen()
@@ -110,7 +101,7 @@ class SteerApp(App[int]):
         self.set_interval(DRAIN_REMOTE if remote else DRAIN, self.look_into_outbox)
         self.set_interval(THEME_LOOK, self.wardrobe.look)
         self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
-        for line in self._problems:
+        for line in self.unsaid:
             self.say(line, "warning")
         self.call_after_refresh(self.start_engine)
 
@@ -154,26 +145,6 @@ class SteerApp(App[int]):
         return own_variables(self.current_theme)
 
     # Actions
-
-    async def on_event(self, event: events.Event) -> None:
-        """Act on a key at once where nothing on the screen writes with it, not when it has bubbled up.
-
-        So a key acts in the order in which it was pressed, and `:q` or `i` and a text may be typed without waiting.
-        """
-        if isinstance(event, events.Key) and not event.is_forwarded:
-            focused = self.focused
-            at_once = isinstance(focused, Pane) and not focused.check_consume_key(event.key, event.character)
-            if at_once and self.app_focus and not self.screen.is_modal:
-                for priority in (True, False):
-                    if await self._check_bindings(event.key, priority):
-                        asyncio.get_running_loop().call_later(ECHO, self._paint)
-                        return
-        await super().on_event(event)
-
-    def _paint(self) -> None:
-        """Draw what a key changed, not waiting for the next frame: over SSH a frame is far apart from the next."""
-        if self.is_running and self.screen_stack:
-            self.screen._on_timer_update()
 
     async def action_quit(self) -> None:
         """Quit; Textual binds ctrl+q to this before anything else."""
@@ -294,19 +265,6 @@ class SteerApp(App[int]):
         """Draw the top and the bottom line anew."""
         if isinstance(self.screen, WorkbenchScreen):
             self.screen.show_status()
-
-    def say(self, text: str, severity: Severity = "information") -> None:
-        """Show a short toast; brackets in it mean nothing."""
-        text = clean(text)
-        if not self.is_running:
-            self._problems.append(text)
-        elif text.strip():
-            self.notify(text, severity=severity, timeout=SHORT if severity == "information" else LONG, markup=False)
-
-    def complain(self, message: str, hint: str | None = None) -> None:
-        """Show an error: one line, and what to do about it."""
-        message = f"error: {message}"
-        self.say(f"{message}\n{hint}" if hint else message, "error")
 
     def copy_text(self, text: str, what: str) -> None:
         """Copy by whatever way there is, and say which; tmux is asked off the screen's thread."""
