@@ -30,6 +30,11 @@ class Situation:
     inside: bool = False
     """Whether there is a level to leave: a text field, a filter, a zoomed pane."""
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a run asked for now can begin as soon as the model or its vectors are there."""
+        return self.screen == "steer" and (bool(self.loading and not self.model) or self.extracting)
+
 
 WhyNot = Callable[[Situation], str]
 

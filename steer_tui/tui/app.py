@@ -158,8 +158,8 @@ class SteerApp(QuickApp):
         """Do an action, or say why it is not possible now."""
         situation = self.situation()
         reason = BY_ID[action_id].why_not(situation)
-        if action_id == "run" and situation.screen == "steer" and not situation.model and situation.loading:
-            return self.steer.wait_for_model()
+        if action_id == "run" and situation.is_waiting:
+            return self.steer.wait_to_run()
         if reason and action_id != "stop":
             return self.say(reason)
         method = getattr(self.screen, f"act_{action_id}", None)

@@ -58,7 +58,7 @@ def palette(app: SteerApp, argument: str) -> None:
 
 def interrupt(app: SteerApp, argument: str) -> None:
     """Copy what the mouse has marked, else stop what runs, else say how to leave."""
-    marked = app.screen.get_selected_text()
+    marked = app.screen.get_selected_text() or getattr(app.focused, "selected_text", "")
     if marked:
         app.screen.clear_selection()
         return app.copy_text(marked, "selection")

@@ -58,7 +58,7 @@ class QuickApp(App[int]):
         text = clean(text)
         if not self.is_running:
             self.unsaid.append(text)
-        elif text.strip():
+        elif text.strip() and all(text != shown.message for shown in self._notifications):
             self.notify(text, severity=severity, timeout=SHORT if severity == "information" else LONG, markup=False)
 
     def complain(self, message: str, hint: str | None = None) -> None:

@@ -124,7 +124,14 @@ def test_a_fitted_label_has_exactly_its_width(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "drawn"),
-    [("👩‍👧", "👩👧"), ("❤️", "❤"), ("🇩🇪", "DE"), ("👍🏽", "👍"), ("a\u200bb\ufeff", "ab"), ("e\u0301é漢", "e\u0301é漢")],
+    [
+        ("👩‍👧", "👩👧"),
+        ("❤️", "❤"),
+        ("🇩🇪", "DE"),
+        ("👍🏽", "👍"),
+        ("a\u200bb\ufeff", "ab"),
+        ("e\u0301é漢", "e\u0301é漢"),
+    ],
 )
 def test_what_terminals_draw_in_different_widths_is_drawn_plainly(text: str, drawn: str) -> None:
     assert steady(text) == drawn

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from steer_tui.paths import Paths
-from steer_tui.session.messages import ExtractConcepts, Generate, LoadModel
+from steer_tui.session.messages import ExtractConcepts, ExtractFinished, ExtractProgress, Generate, LoadModel
 from steer_tui.tui.actions import ACTIONS
 from tests.tui.desk import workbench
 from tests.tui.fake import FakeEngine, summaries
@@ -120,6 +120,24 @@ async def test_a_concept_without_a_vector_gets_one_and_is_switched_on(paths: Pat
         await bench.settle()
         assert bench.recipe == "happy:2@3-4,sad:2@3-4"
         assert "16 vectors made" in bench.toasts
+
+
+async def test_r_while_vectors_are_made_runs_when_they_are_there(paths: Paths) -> None:
+    async with workbench(paths) as bench:
+        bench.engine.events.append(ExtractProgress(1, 10))
+        await bench.settle()
+        assert "extracting" in bench.screen and " 10%" in bench.screen
+        await bench.press("r")
+        assert "as soon as the vectors are there" in bench.toasts and not bench.engine.is_running
+        bench.engine.events.append(ExtractFinished(("happy",)))
+        await bench.settle()
+        assert bench.engine.is_running
+
+
+async def test_a_held_key_that_cannot_act_says_so_once(paths: Paths) -> None:
+    async with workbench(paths) as bench:
+        await bench.press("space", *"======")
+        assert bench.toasts.count("the recipe is empty") == 1
 
 
 async def test_r_makes_the_vectors_that_the_recipe_lacks_and_then_runs(paths: Paths) -> None:
@@ -332,6 +350,10 @@ async def test_the_palette_sets_values(paths: Paths) -> None:
         await bench.press("enter")
         assert bench.app.bench.sampling.temperature == 0.25
         await bench.press(":")
+        await bench.type("new seed")
+        await bench.press("enter")
+        assert bench.engine.is_running
+        await bench.press("escape", ":")
         await bench.type("tokens lots")
         await bench.press("enter")
         assert "is no number" in bench.toasts

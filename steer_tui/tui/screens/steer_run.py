@@ -42,10 +42,11 @@ class RunActions(SteerPanes):
             return self.make_vectors()
         self.start_run(app.bench.request())
 
-    def wait_for_model(self) -> None:
-        """Run as soon as the model is there."""
+    def wait_to_run(self) -> None:
+        """Run as soon as the model and its vectors are there."""
         self._waiting = True
-        self.bench_app.say("runs as soon as the model is there")
+        what = "vectors are" if self.bench_app.status.extracting else "model is"
+        self.bench_app.say(f"runs as soon as the {what} there")
 
     def run_if_waiting(self) -> None:
         """Run if that was asked for before model and vectors were there."""

@@ -80,12 +80,16 @@ class Picker(Pane):
         return self.head_count + max(1, len(self._choices))
 
     def _narrow(self) -> None:
-        wanted = self.words.strip().casefold().split(" ")[0] if self.words else ""
-        ranked = [(rank, index, item) for index, item in enumerate(self._choices) if (rank := _rank(item, wanted)) < 9]
-        self._shown = [item for _, _, item in sorted(ranked, key=lambda entry: entry[:2])]
+        wanted = self.words.strip().casefold()
+        self._shown = self._matching(wanted) or self._matching(wanted.partition(" ")[0])
         self._cursor = 0
         self.top = 0
         self.refresh()
+
+    def _matching(self, wanted: str) -> list[Choice]:
+        """Return the choices that fit, the best first; a first word alone may be followed by a value."""
+        ranked = [(rank, index, item) for index, item in enumerate(self._choices) if (rank := _rank(item, wanted)) < 9]
+        return [item for _, _, item in sorted(ranked, key=lambda entry: entry[:2])]
 
     def move(self, amount: int) -> None:
         """Move the cursor."""
