@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from steer_tui.engine.contexts import Trace
     from steer_tui.engine.points import HookPoint, PointTable
     from steer_tui.engine.registry import HookLike, Layers
+    from steer_tui.engine.sae import TopKSae
     from steer_tui.engine.structure import Structure
+    from steer_tui.engine.weightedit import WeightEdit
     from steer_tui.engine.where import Signature, Wanted
 
 FwdHooks = Iterable[tuple["Wanted", "HookLike"]]
@@ -59,6 +61,11 @@ class Hooked:
     def hook_dict(self) -> dict[str, HookPoint]:
         """The available points with TransformerLens names."""
         return {name: point for name, point in self.hook_points.named.items() if point.available}
+
+    @functools.cached_property
+    def edits(self) -> list[WeightEdit]:
+        """Edits of the weights that are in force, the newest last."""
+        return []
 
     @functools.cached_property
     def cfg(self) -> ModelConfig:
@@ -184,6 +191,11 @@ class Hooked:
     def reset_hooks(self) -> None:
         """Take off every hook."""
         self.layers.reset()
+
+    def attach_sae(self, sae: TopKSae, layer_signature: Signature) -> str:
+        """Put an autoencoder on a point, to read its latents and change them through `sae.concepts`; return its id."""
+        sae.tokenizer = self.tokenizer
+        return self.layers.register_hook(layer_signature, sae)
 
     def trace(self, signature: Signature, edit_output: Callable[[Tensor], Tensor] | None = None) -> Trace:
         """Keep, and change, one point's activation while a `with` lasts: `with lm.trace(3) as seen: ...`."""

@@ -176,7 +176,7 @@ def user_code_of(hook: Hook) -> Callable[..., Any] | None:
     """Return the user's function that a hook runs, its own methods included; None where all of its code is ours."""
     if hook.user_code is not None:
         return hook.user_code
-    for name in ("modify_activations", "process_activations"):
+    for name in ("modify_activations", "process_activations", "edit", "read"):
         method = getattr(type(hook), name, None)
         if method is not None and not method.__module__.startswith("steer_tui."):
             return getattr(hook, name)

@@ -159,6 +159,18 @@ class Layers:
             self._paused -= 1
 
     @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Have no hook on inside but those that are put on inside; the others are back afterwards."""
+        before, rows = self._attached, self._only_rows
+        self._keep([])
+        self._only_rows = None
+        try:
+            yield
+        finally:
+            self._keep(before)
+            self._only_rows = rows
+
+    @contextmanager
     def without_controllers(self) -> Iterator[None]:
         """Let only detectors act inside."""
         self._controllers_off += 1

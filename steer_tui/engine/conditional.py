@@ -1,0 +1,215 @@
+"""Controllers that act one step after the other, or only where something holds.
+
+Functions are asked row by row and never see padding, so that a condition on the activation holds for a row or does not,
+whatever its neighbours are. A ready-made controller may stand wherever a function does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from steer_tui.engine.controllers import Edit, ReadyController, called, finite, row_by_row
+from steer_tui.engine.hooks import function_name
+from steer_tui.engine.moment import Moment
+from steer_tui.errors import UsageError
+
+Condition = Callable[[Tensor], Any]
+"""Activation of one row (1, T, ...) -> whether to act; a tensor of one value or anything else with a truth."""
+
+
+def _larger(activation: Tensor) -> Tensor:
+    return activation * 1.5
+
+
+def _doubled(activation: Tensor) -> Tensor:
+    return activation * 2.0
+
+
+class PipelineController(ReadyController):
+    """Applies functions one after the other."""
+
+    def __init__(
+        self, layer_signature: str | int | None = None, transformations: Sequence[Edit] = (), **options: Any
+    ) -> None:
+        """Make a controller; each function takes (1, T, ...) and returns the same shape."""
+        super().__init__(layer_signature, **options)
+        self.transformations = [called(function) for function in transformations]
+        if not self.transformations:
+            raise UsageError("a pipeline needs a step", hint="give at least one function")
+
+    @property
+    def user_code(self) -> Callable[..., Any]:
+        """The first function."""
+        return self.transformations[0]
+
+    @property
+    def name(self) -> str:
+        """Class and functions."""
+        return f"{type(self).__name__}({', '.join(function_name(step) for step in self.transformations)})"
+
+    def edit(self, activation: Tensor, moment: Moment) -> Tensor:
+        """Return what comes out of the last function."""
+        for function in self.transformations:
+            activation = row_by_row(function, activation, moment)
+        return activation
+
+
+class ConditionalController(ReadyController):
+    """Applies a function to the rows whose activation meets a condition."""
+
+    def __init__(
+        self,
+        layer_signature: str | int | None = None,
+        condition_fn: Condition | None = None,
+        modification_fn: Edit = _larger,
+        *,
+        threshold: float | None = None,
+        **options: Any,
+    ) -> None:
+        """Make a controller.
+
+        Args:
+            layer_signature: Where it belongs; the registry's argument wins.
+            condition_fn: Whether to act; None needs a threshold.
+            modification_fn: What to do; by default, times 1.5.
+            threshold: Act where the mean of the absolute values lies above it.
+            options: As for every ready-made controller: hook_type, hook_id, rows.
+        """
+        super().__init__(layer_signature, **options)
+        if (condition_fn is None) == (threshold is None):
+            raise UsageError("give either a condition or a threshold")
+        self.threshold = finite("threshold", threshold) if threshold is not None else None
+        self.condition_fn: Condition = called(condition_fn) if condition_fn is not None else self._is_above
+        self.modification_fn = called(modification_fn)
+
+    @property
+    def user_code(self) -> Callable[..., Any]:
+        """The condition."""
+        return self.condition_fn
+
+    def edit(self, activation: Tensor, moment: Moment) -> Tensor:
+        """Return the activation with the function applied where the condition holds."""
+        return row_by_row(self._step, activation, moment)
+
+    def _step(self, activation: Tensor) -> Tensor | None:
+        return self.modification_fn(activation) if bool(self.condition_fn(activation)) else activation
+
+    def _is_above(self, activation: Tensor) -> bool:
+        assert self.threshold is not None
+        return bool(activation.abs().mean() > self.threshold)
+
+
+class ConditionalPipeline(ReadyController):
+    """Applies one function to the rows whose activation meets a condition, and another to the others."""
+
+    def __init__(
+        self,
+        layer_signature: str | int | None = None,
+        condition_fn: Condition | None = None,
+        pipeline_a: Edit | None = None,
+        pipeline_b: Edit | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(layer_signature, **options)
+        self.condition_fn: Condition = called(condition_fn)
+        self.pipeline_a, self.pipeline_b = called(pipeline_a), called(pipeline_b)
+
+    @property
+    def user_code(self) -> Callable[..., Any]:
+        """The condition."""
+        return self.condition_fn
+
+    def edit(self, activation: Tensor, moment: Moment) -> Tensor:
+        """Return what one function or the other makes of each row."""
+        return row_by_row(self._step, activation, moment)
+
+    def _step(self, activation: Tensor) -> Tensor | None:
+        return self.pipeline_a(activation) if bool(self.condition_fn(activation)) else self.pipeline_b(activation)
+
+
+class TokenConditionalController(ReadyController):
+    """Applies a function at some tokens: by absolute position, by token id, or both."""
+
+    def __init__(
+        self,
+        layer_signature: str | int | None = None,
+        token_indices: Sequence[int] = (),
+        modification_fn: Edit = _doubled,
+        *,
+        token_ids: Sequence[int] = (),
+        **options: Any,
+    ) -> None:
+        """Make a controller.
+
+        Args:
+            layer_signature: Where it belongs; the registry's argument wins.
+            token_indices: Positions from the start of the text, padding not counted, the same under a cache.
+            modification_fn: What to do; by default, times 2. It sees the whole row.
+            token_ids: Ids of the tokens to act at, wherever they stand.
+            options: As for every ready-made controller: hook_type, hook_id, rows.
+        """
+        super().__init__(layer_signature, **options)
+        self.token_indices, self.token_ids = set(token_indices), set(token_ids)
+        self.modification_fn = called(modification_fn)
+        if not self.token_indices and not self.token_ids:
+            raise UsageError("no token is named", hint="give token_indices or token_ids")
+        if any(index < 0 for index in self.token_indices):
+            raise UsageError("positions count from the start of the text, from 0")
+
+    @property
+    def user_code(self) -> Callable[..., Any]:
+        """The function."""
+        return self.modification_fn
+
+    def edit(self, activation: Tensor, moment: Moment) -> Tensor:
+        """Return the activation with the function applied at these tokens."""
+        if moment.token_axis is None:
+            raise UsageError("tokens cannot be told apart at this point")
+        chosen = _is_in(moment.positions, self.token_indices)
+        if self.token_ids:
+            if moment.ids is None:
+                raise UsageError("token ids are not known at this point", hint="use token_indices")
+            chosen = chosen | _is_in(moment.ids, self.token_ids)
+        if not bool(chosen.any()):
+            return activation
+        changed = row_by_row(self.modification_fn, activation, moment)
+        return torch.where(moment.along(chosen.to(activation.device)), changed, activation)
+
+
+class BatchConditionalController(ReadyController):
+    """Applies a function to every Nth pass; each generated token is a pass."""
+
+    def __init__(
+        self,
+        layer_signature: str | int | None = None,
+        every: int = 10,
+        modification_fn: Edit = _larger,
+        **options: Any,
+    ) -> None:
+        """Make a controller that acts on pass `every`, 2 * `every` and so on; by default, times 1.5."""
+        super().__init__(layer_signature, **options)
+        if every < 1:
+            raise UsageError(f"every {every} is less than 1")
+        self.every = every
+        self.modification_fn = called(modification_fn)
+        self.batch_count = 0
+
+    @property
+    def user_code(self) -> Callable[..., Any]:
+        """The function."""
+        return self.modification_fn
+
+    def edit(self, activation: Tensor, moment: Moment) -> Tensor:
+        """Count the pass, and act where it is one of these."""
+        self.batch_count += 1
+        return activation if self.batch_count % self.every else row_by_row(self.modification_fn, activation, moment)
+
+
+def _is_in(grid: Tensor, wanted: set[int]) -> Tensor:
+    if not wanted:
+        return torch.zeros_like(grid, dtype=torch.bool)
+    return torch.isin(grid, torch.tensor(sorted(wanted), device=grid.device))

@@ -1,0 +1,236 @@
+"""Running statistics of activations: over all tokens seen, and token by token while text is generated.
+
+The hook itself only copies; the arithmetic is done for many tokens at once, so that watching costs little. Padding is
+never counted, and keys that a cache holds are counted once, when they are new.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from steer_tui.engine.detectors import ReadyDetector
+from steer_tui.engine.hooks import HookType
+from steer_tui.engine.hookvalues import TokenStatistics
+from steer_tui.errors import UsageError
+
+_AT_ONCE = 64
+"""Tokens that wait before they are counted."""
+
+
+def tokens_of(detector: ReadyDetector, activation: Tensor) -> Tensor:
+    """Return (n, ...features) of the tokens that are new and no padding; a pattern becomes (n, heads)."""
+    moment = detector.now(activation)
+    axes = moment.axes
+    if "pos" in axes and "key" in axes:
+        mask = moment.mask()
+        kept = activation.new_ones(()).bool().expand(activation.shape) if mask is None else mask.expand_as(activation)
+        return activation.movedim(1, -1)[kept.movedim(1, -1)[..., 0]]
+    if not axes:
+        return activation.reshape(-1, activation.shape[-1]) if activation.dim() else activation.reshape(1, 1)
+    valid = moment.valid(1)
+    if axes[1] == "key" and moment.now is not None:
+        newest = moment.now.length
+        activation, valid = activation[:, -newest:], None if valid is None else valid[:, -newest:]
+    return activation.flatten(0, 1).clone() if valid is None else activation[valid]
+
+
+class RunningStatsDetector(ReadyDetector):
+    """Mean, std, min and max of every feature over all tokens seen, in constant memory.
+
+    Batches are merged as Welford's method does (Chan et al. 1979), in float64 where the device has it.
+    """
+
+    def __init__(
+        self,
+        layer_signature: str | int | None = None,
+        hook_id: str | None = None,
+        *,
+        hook_type: HookType | str = HookType.FORWARD,
+        rows: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(layer_signature, hook_id, hook_type=hook_type, rows=rows)
+        self._waiting: list[Tensor] = []
+        self._waiting_tokens = 0
+        self._moments: _Moments | None = None
+
+    @property
+    def count(self) -> int:
+        """Tokens seen."""
+        return self._folded().count if self._moments or self._waiting else 0
+
+    @property
+    def mean(self) -> Tensor:
+        """Mean of each feature, float32."""
+        return self._folded().mean.float()
+
+    @property
+    def std(self) -> Tensor:
+        """Standard deviation of each feature over the tokens seen (divided by their number), float32."""
+        known = self._folded()
+        return (known.spread / known.count).sqrt().float()
+
+    @property
+    def min(self) -> Tensor:
+        """Least value of each feature, float32."""
+        return self._folded().low.float()
+
+    @property
+    def max(self) -> Tensor:
+        """Greatest value of each feature, float32."""
+        return self._folded().high.float()
+
+    def read(self, activation: Tensor) -> None:
+        """Take the new tokens."""
+        tokens = tokens_of(self, activation.detach())
+        self._waiting.append(tokens)
+        self._waiting_tokens += tokens.shape[0]
+        if self._waiting_tokens >= _AT_ONCE:
+            self._fold()
+
+    def get_captured(self) -> dict[str, Tensor | int] | None:
+        """Return count, mean, std, min and max; None before the first token."""
+        if not self.count:
+            return None
+        return {"count": self.count, "mean": self.mean, "std": self.std, "min": self.min, "max": self.max}
+
+    def clear_captured(self) -> None:
+        """Begin again."""
+        super().clear_captured()
+        self._waiting, self._waiting_tokens, self._moments = [], 0, None
+
+    def _folded(self) -> _Moments:
+        self._fold()
+        if self._moments is None:
+            raise UsageError("no token has been seen yet", hint="run a prompt first")
+        return self._moments
+
+    def _fold(self) -> None:
+        tokens = torch.cat(self._waiting) if self._waiting else None
+        self._waiting, self._waiting_tokens = [], 0
+        if tokens is not None and tokens.shape[0]:
+            tokens = tokens.float() if tokens.device.type == "mps" else tokens.double()
+            new = _Moments.of(tokens)
+            self._moments = new if self._moments is None else self._moments.merged(new)
+
+
+@dataclass
+class _Moments:
+    """Count, mean, sum of squared distances from it, least and greatest value, per feature."""
+
+    count: int
+    mean: Tensor
+    spread: Tensor
+    low: Tensor
+    high: Tensor
+
+    @classmethod
+    def of(cls, tokens: Tensor) -> _Moments:
+        mean = tokens.mean(dim=0)
+        return cls(tokens.shape[0], mean, (tokens - mean).square().sum(dim=0), tokens.amin(dim=0), tokens.amax(dim=0))
+
+    def merged(self, other: _Moments) -> _Moments:
+        count = self.count + other.count
+        shift = other.mean - self.mean
+        mean = self.mean + shift * (other.count / count)
+        spread = self.spread + other.spread + shift.square() * (self.count * other.count / count)
+        return _Moments(count, mean, spread, torch.minimum(self.low, other.low), torch.maximum(self.high, other.high))
+
+
+class TokenTraceDetector(ReadyDetector):
+    """Mean, std, norm, min and max of each token's activation, row by row, also of generated tokens as they come."""
+
+    def __init__(
+        self,
+        layer_signature: str | int | None = None,
+        hook_id: str | None = None,
+        *,
+        limit: int = 4096,
+        hook_type: HookType | str = HookType.FORWARD,
+        rows: Sequence[int] | None = None,
+    ) -> None:
+        """Make a detector.
+
+        Args:
+            layer_signature: Where it belongs; the registry's argument wins.
+            hook_id: Its id; None makes one.
+            limit: Tokens kept per row; older ones are forgotten.
+            hook_type: Side of the module, where the signature is a module.
+            rows: Rows of a batch that it reads; None for all.
+        """
+        super().__init__(layer_signature, hook_id, hook_type=hook_type, rows=rows)
+        self._limit = limit
+        self._waiting: list[tuple[tuple[int, ...], Tensor, Tensor | None]] = []
+        self._waiting_tokens = 0
+        self._rows: dict[int, deque[TokenStatistics]] = {}
+        self._shape: tuple[int, ...] = ()
+
+    def read(self, activation: Tensor) -> None:
+        """Take the new tokens, (B, T, ...)."""
+        moment = self.now(activation)
+        axes = moment.axes
+        self._shape = tuple(activation.shape)
+        if not axes or axes[1] not in ("pos", "key"):
+            return
+        valid = moment.valid(1)
+        if axes[1] == "key" and moment.now is not None:
+            newest = moment.now.length
+            activation, valid = activation[:, -newest:], None if valid is None else valid[:, -newest:]
+        self._waiting.append((moment.rows, activation.detach().flatten(2).clone(), valid))
+        self._waiting_tokens += activation.shape[1]
+        if self._waiting_tokens >= _AT_ONCE:
+            self._fold()
+
+    def trace(self, row: int = 0) -> tuple[TokenStatistics, ...]:
+        """Return the statistics of a row's tokens, the oldest first: plain numbers, safe to hand to another thread."""
+        self._fold()
+        return tuple(self._rows.get(row, ()))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the newest activation; empty before the first."""
+        return self._shape
+
+    def get_captured(self) -> dict[int, tuple[TokenStatistics, ...]] | None:
+        """Return row -> statistics of its tokens; None before the first token."""
+        self._fold()
+        return {row: tuple(tokens) for row, tokens in self._rows.items()} or None
+
+    def clear_captured(self) -> None:
+        """Forget them."""
+        super().clear_captured()
+        self._waiting, self._waiting_tokens = [], 0
+        self._rows.clear()
+
+    def _fold(self) -> None:
+        """Count what waits, passes of one shape together, and bring it to the host."""
+        waiting, self._waiting, self._waiting_tokens = self._waiting, [], 0
+        while waiting:
+            rows, first, valid = waiting[0]
+            count = 1
+            while valid is None and count < len(waiting) and _continues(waiting[count], rows, first):
+                count += 1
+            group, waiting = waiting[:count], waiting[count:]
+            self._count(rows, torch.cat([activation for _, activation, _ in group], dim=1), valid)
+
+    def _count(self, rows: Sequence[int], activation: Tensor, valid: Tensor | None) -> None:
+        values = activation.float()
+        spread, mean = torch.var_mean(values, dim=-1, correction=0)
+        low, high = torch.aminmax(values, dim=-1)
+        table = torch.stack([mean, spread.sqrt(), values.norm(dim=-1), low, high], dim=-1).tolist()
+        lines = valid.tolist() if valid is not None else None
+        for place, row in enumerate(rows):
+            kept = self._rows.setdefault(row, deque(maxlen=self._limit))
+            kept.extend(
+                TokenStatistics(*numbers)
+                for index, numbers in enumerate(table[place])
+                if lines is None or lines[place][index]
+            )
+
+
+def _continues(entry: tuple[tuple[int, ...], Tensor, Tensor | None], rows: tuple[int, ...], first: Tensor) -> bool:
+    return entry[2] is None and entry[0] == rows and entry[1].shape[0] == first.shape[0]
