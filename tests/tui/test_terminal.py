@@ -80,6 +80,20 @@ def test_a_dropped_connection_ends_the_program_and_saves(home: Path) -> None:
     assert saved_prompt(home) == "The meeting went, alas"
 
 
+def test_ctrl_q_while_text_streams_ends_at_once(home: Path, real_models: Path) -> None:
+    home.joinpath("config").mkdir(parents=True)
+    home.joinpath("config", "config.toml").write_text("max_tokens = 100000\n")
+    with terminal([*PROGRAM, "--model", str(real_models / "stories260k")], home) as running:
+        running.wait_for("idle", 90)
+        running.send("r")
+        running.wait_for("generating", 90)
+        running.wait_for("tok/s", 90)
+        running.send("\x11")
+        status, seconds = running.wait_for_end()
+        assert status == 0 and seconds < SECOND + SLACK
+        assert_restored(running)
+
+
 def test_bytes_that_are_not_utf8_do_not_end_it(home: Path) -> None:
     with terminal(PROGRAM, home) as running:
         running.wait_for("Concepts")
