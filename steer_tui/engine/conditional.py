@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from steer_tui.engine.controllers import Edit, ReadyController, called, finite, row_by_row
+from steer_tui.engine.controllers import Edit, ReadyController, called, finite, let, row_by_row
 from steer_tui.engine.hooks import function_name
 from steer_tui.engine.moment import Moment
 from steer_tui.errors import UsageError
@@ -54,7 +54,7 @@ class PipelineController(ReadyController):
     def edit(self, activation: Tensor, moment: Moment) -> Tensor:
         """Return what comes out of the last function."""
         for function in self.transformations:
-            activation = row_by_row(function, activation, moment)
+            activation = let(function, activation, moment)
         return activation
 
 
@@ -93,10 +93,7 @@ class ConditionalController(ReadyController):
 
     def edit(self, activation: Tensor, moment: Moment) -> Tensor:
         """Return the activation with the function applied where the condition holds."""
-        return row_by_row(self._step, activation, moment)
-
-    def _step(self, activation: Tensor) -> Tensor | None:
-        return self.modification_fn(activation) if bool(self.condition_fn(activation)) else activation
+        return _either(self.condition_fn, self.modification_fn, None, activation, moment)
 
     def _is_above(self, activation: Tensor) -> bool:
         assert self.threshold is not None
@@ -125,10 +122,7 @@ class ConditionalPipeline(ReadyController):
 
     def edit(self, activation: Tensor, moment: Moment) -> Tensor:
         """Return what one function or the other makes of each row."""
-        return row_by_row(self._step, activation, moment)
-
-    def _step(self, activation: Tensor) -> Tensor | None:
-        return self.pipeline_a(activation) if bool(self.condition_fn(activation)) else self.pipeline_b(activation)
+        return _either(self.condition_fn, self.pipeline_a, self.pipeline_b, activation, moment)
 
 
 class TokenConditionalController(ReadyController):
@@ -176,7 +170,7 @@ class TokenConditionalController(ReadyController):
             chosen = chosen | _is_in(moment.ids, self.token_ids)
         if not bool(chosen.any()):
             return activation
-        changed = row_by_row(self.modification_fn, activation, moment)
+        changed = let(self.modification_fn, activation, moment)
         return torch.where(moment.along(chosen.to(activation.device)), changed, activation)
 
 
@@ -206,7 +200,23 @@ class BatchConditionalController(ReadyController):
     def edit(self, activation: Tensor, moment: Moment) -> Tensor:
         """Count the pass, and act where it is one of these."""
         self.batch_count += 1
-        return activation if self.batch_count % self.every else row_by_row(self.modification_fn, activation, moment)
+        return activation if self.batch_count % self.every else let(self.modification_fn, activation, moment)
+
+
+def _either(condition: Condition, first: Edit, second: Edit | None, activation: Tensor, moment: Moment) -> Tensor:
+    """Return the rows that meet a condition as the first step makes them, the others as the second one does."""
+
+    def step(piece: Tensor) -> Tensor | None:
+        chosen = first if bool(condition(piece)) else second
+        return piece if chosen is None else chosen(piece)
+
+    if not isinstance(first, ReadyController) and not isinstance(second, ReadyController):
+        return row_by_row(step, activation, moment)
+    cuts = [...] if moment.is_single else moment.pieces()
+    held = torch.tensor([bool(condition(activation[cut])) for cut in cuts], device=activation.device)
+    shape = [-1, *([1] * (activation.dim() - 1))]
+    other = activation if second is None else let(second, activation, moment)
+    return torch.where(held.reshape(shape), let(first, activation, moment), other)
 
 
 def _is_in(grid: Tensor, wanted: set[int]) -> Tensor:

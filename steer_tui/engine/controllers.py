@@ -85,6 +85,13 @@ def row_by_row(function: Edit, activation: Tensor, moment: Moment) -> Tensor:
     return whole
 
 
+def let(step: Edit, activation: Tensor, moment: Moment) -> Tensor:
+    """Return what a function, or another ready-made controller, makes of an activation."""
+    if isinstance(step, ReadyController):
+        return step.edit(activation, moment).to(activation.dtype)
+    return row_by_row(step, activation, moment)
+
+
 class FunctionController(ReadyController):
     """Applies a function of the activation; in a batch, to each row on its own and without its padding."""
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from steer_tui.engine.activation_cache import ActivationCache
-from steer_tui.engine.controllers import Edit, ReadyController, called, row_by_row
+from steer_tui.engine.controllers import Edit, ReadyController, called, let
 from steer_tui.engine.detectors import LayerActivationDetector
 from steer_tui.engine.hookerror import checked
 from steer_tui.engine.hooks import Detector, user_code_of
@@ -101,10 +101,7 @@ class StatisticsController(ReadyController):
         if self.controller is None:
             return activation
         before = activation.clone()
-        if isinstance(self.controller, ReadyController):
-            new = self.controller.edit(activation, moment)
-        else:
-            new = row_by_row(self.controller, activation, moment)
+        new = let(self.controller, activation, moment)
         mask = moment.mask()
         self._count(before, new if mask is None else torch.where(mask, new, before), mask)
         return new

@@ -174,8 +174,9 @@ def apply_hook(hook: Hook, module: nn.Module, inputs: Any, activation: Tensor) -
 
 def user_code_of(hook: Hook) -> Callable[..., Any] | None:
     """Return the user's function that a hook runs, its own methods included; None where all of its code is ours."""
-    if hook.user_code is not None:
-        return hook.user_code
+    code = hook.user_code
+    if code is not None:
+        return user_code_of(code) if isinstance(code, Hook) else code
     for name in ("modify_activations", "process_activations", "edit", "read"):
         method = getattr(type(hook), name, None)
         if method is not None and not method.__module__.startswith("steer_tui."):
