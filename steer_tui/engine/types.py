@@ -66,7 +66,7 @@ class Stats:
     std: tuple[float, ...]
     norm: tuple[float, ...]
     places: dict[str, tuple[float, ...]]
-    """Concept name -> place on its concept scale (0 negative mean, 1 positive mean); NaN where the vector has no such layer."""
+    """Concept -> place on its concept scale (0 negative mean, 1 positive mean); NaN at a layer its vector lacks."""
     added: tuple[float, ...]
     """||what steering added|| / ||residual before it||; 0 where nothing was added."""
 
