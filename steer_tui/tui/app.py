@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 DRAIN, DRAIN_REMOTE = 1 / 20, 1 / 8
 """Seconds between looks into the outbox; over SSH every redraw is bytes on the wire."""
+NUMBERS_REMOTE = 0.3
+"""Seconds between two drawings of the activations over SSH."""
 THEME_LOOK = 1.0
 DEMO = "demo"
 SCRUBBER = Scrubber()
@@ -99,6 +101,8 @@ class SteerApp(QuickApp):
         """Look into the outbox from now on; the engine starts when the first frame is out."""
         remote = os.environ.get("SSH_CONNECTION")
         self.set_interval(DRAIN_REMOTE if remote else DRAIN, self.look_into_outbox)
+        if remote:
+            self.steer.activations.pause = NUMBERS_REMOTE
         self.set_interval(THEME_LOOK, self.wardrobe.look)
         self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
         for line in self.unsaid:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+
+from textual.geometry import Region
+from textual.timer import Timer
 
 from steer_tui.engine.types import Measures, Step
 from steer_tui.tui.history import KEPT, ActivationHistory
@@ -28,6 +32,10 @@ class Activations(Pane):
         self.steered_layers: frozenset[int] = frozenset()
         self._measures: Measures | None = None
         self._bounds = (0.0, 1.0)
+        self.pause = 0.1
+        """Seconds between two drawings while text streams: nobody reads numbers faster, and over SSH they are bytes."""
+        self._drawn = 0.0
+        self._timer: Timer | None = None
 
     @property
     def head_count(self) -> int:  # type: ignore[override]
@@ -52,9 +60,25 @@ class Activations(Pane):
         """Take in the steps of a run, oldest first."""
         for step in steps:
             self.history.push(step)
-        self.say("newest token" if self.history.newest else "")
         self._bounds = self.history.bounds(self._shown)
-        self.refresh()
+        self._draw_soon()
+
+    def _draw_soon(self) -> None:
+        """Draw now, or when the pause since the last drawing is over."""
+        left = self._drawn + self.pause - time.monotonic()
+        if left <= 0:
+            self._draw_now()
+        elif self._timer is None:
+            self._timer = self.set_timer(left, self._draw_now)
+
+    def _draw_now(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+        self._drawn = time.monotonic()
+        if not self.history.is_finished:
+            self.say("newest token" if self.history.newest else "")
+        self.refresh(Region(0, 0, *self.size))
 
     def finish(self, measures: Measures | None) -> None:
         """Show what the whole run measured, and means over it."""
