@@ -98,7 +98,7 @@ def _open_gguf(folder: Path, file: str) -> Checkpoint:
     if missing:
         raise ModelError(
             f"reading a .gguf file needs the package {' and '.join(missing)}",
-            hint="install them with: pip install 'steer-tui[gguf]' accelerate",
+            hint="install them with: pip install 'steer-tui[gguf]'",
         )
     from gguf import GGUFReader
     from transformers import AutoConfig
