@@ -20,6 +20,7 @@ from steer_tui.engine.recipe import parse_recipe
 from steer_tui.engine.types import Measures, Request, RunResult, Sampling
 from steer_tui.engine.vector import SteeringVector
 from tests.unit.reference import steered_pass
+from tests.unit.test_decode import sliding_lm
 from tests.unit.tiny import KINDS, hooked, left_behind, new_lm, new_vectors, random_ids, shared_lm
 
 PROMPT = "I am so"
@@ -166,14 +167,18 @@ def test_rows_of_several_lengths_are_read_as_each_alone(kind: str) -> None:
         assert found.surprise == pytest.approx(surprise, rel=1e-4)
 
 
-def test_a_text_read_in_turns_is_read_as_one() -> None:
-    lm = shared_lm()
+@pytest.mark.parametrize("kind", ["llama", "mistral", "gemma3"])
+def test_a_text_read_in_turns_is_read_as_one(kind: str) -> None:
+    lm = shared_lm() if kind == "llama" else sliding_lm(kind)
     prompt, row = random_ids(lm, 5), random_ids(lm, 12, 1)
     whole, turns = Reader(lm, [prompt], new_vectors(lm, "happy")), Reader(lm, [prompt], new_vectors(lm, "happy"))
     whole.read([row])
     for start, stop in ((0, 1), (1, 7), (7, 12)):
         turns.read([row[start:stop]])
     assert turns.readings[0].perplexity == pytest.approx(whole.readings[0].perplexity, rel=1e-5)
+    logprobs = plain_logprobs(lm, prompt, row)
+    surprise = -sum(float(line[token]) for line, token in zip(logprobs, row, strict=True))
+    assert whole.readings[0].surprise == pytest.approx(surprise, rel=1e-4)
     assert turns.readings[0].place("happy") == pytest.approx(whole.readings[0].place("happy"), rel=1e-4)
 
 

@@ -30,6 +30,9 @@ from steer_tui.engine.structure import block_tensor
 from steer_tui.engine.vector import SteeringVector
 from steer_tui.engine.vectormeta import MadeFor, VectorMeta
 
+# On a busy machine two threads wait for each other far longer than such small products take.
+torch.set_num_threads(1)
+
 BLOCKS, WIDTH, CONTEXT = 4, 32, 256
 KINDS = ("llama", "gpt2", "neox", "bloom")
 _TEXTS = (
