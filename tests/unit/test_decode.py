@@ -2,73 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
-from transformers import (
-    Gemma2Config,
-    Gemma2ForCausalLM,
-    Gemma3ForCausalLM,
-    Gemma3TextConfig,
-    MistralConfig,
-    MistralForCausalLM,
-)
 
-from steer_tui.engine.decode import Decoder, Drawn, Row
+from steer_tui.engine.decode import Decoder, Row
 from steer_tui.engine.few_rows import FewRows
-from steer_tui.engine.model import LanguageModel
-from steer_tui.engine.recipe import parse_recipe
-from steer_tui.engine.resolve import ActiveTerm, resolve
 from steer_tui.engine.types import Sampling
-from tests.unit.reference import steered_pass
+from tests.unit.decoding import TOKENS, by_transformers, drawn, greedy, ids_of, terms
 from tests.unit.tiny import (
     BLOCKS,
-    CONTEXT,
     KINDS,
-    WIDTH,
     hooked,
     left_behind,
     new_lm,
     new_vectors,
     random_ids,
     shared_lm,
-    tokenizer,
 )
-
-TOKENS = 24
-
-
-def by_transformers(lm: LanguageModel, prompt: Sequence[int], tokens: int = TOKENS) -> list[int]:
-    """Return what the model's own greedy generation adds to a prompt."""
-    ids = torch.tensor([list(prompt)])
-    options: dict[str, Any] = {"do_sample": False, "max_new_tokens": tokens, "pad_token_id": 0}
-    out = lm.model.generate(ids, attention_mask=torch.ones_like(ids), **options)
-    return list(out[0, len(prompt) :].tolist())
-
-
-def drawn(lm: LanguageModel, rows: Sequence[Row], **options: Any) -> list[list[Drawn]]:
-    """Decode a batch to its end and return each row's tokens."""
-    found: list[list[Drawn]] = [[] for _ in rows]
-    with Decoder(lm, rows, **options) as decoder:
-        while decoder.alive:
-            for token in decoder.step():
-                found[token.row].append(token)
-    return found
-
-
-def ids_of(lm: LanguageModel, rows: Sequence[Row]) -> list[list[int]]:
-    return [[token.id for token in row] for row in drawn(lm, rows)]
-
-
-def terms(lm: LanguageModel, recipe: str) -> tuple[ActiveTerm, ...]:
-    return resolve(parse_recipe(recipe), new_vectors(lm, "happy", "sad"), lm.info.layers, lm.info.width)
-
-
-def greedy(prompt: Sequence[int], steer: tuple[ActiveTerm, ...] = (), tokens: int = TOKENS) -> Row:
-    return Row(prompt, steer, Sampling(temperature=0, max_tokens=tokens))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -95,44 +48,6 @@ def test_they_are_also_in_a_padded_batch(kind: str) -> None:
     lm = shared_lm(kind)
     prompts = [random_ids(lm, length, seed=length) for length in (1, 12, 5, 8)]
     assert ids_of(lm, [greedy(prompt) for prompt in prompts]) == [by_transformers(lm, prompt) for prompt in prompts]
-
-
-def sliding_lm(kind: str) -> LanguageModel:
-    """Return a model whose attention sees seven tokens back, in all blocks or in every second one."""
-    sizes = {"hidden_size": WIDTH, "num_hidden_layers": BLOCKS, "num_attention_heads": 4, "num_key_value_heads": 2}
-    sizes |= {"intermediate_size": 64, "vocab_size": len(tokenizer()), "max_position_embeddings": CONTEXT}
-    shared: dict[str, Any] = {**sizes, "sliding_window": 8, "initializer_range": 0.3, "eos_token_id": None}
-    torch.manual_seed(3)
-    if kind == "mistral":
-        model: Any = MistralForCausalLM(MistralConfig(**shared))
-    elif kind == "gemma2":
-        model = Gemma2ForCausalLM(Gemma2Config(**shared, head_dim=8, query_pre_attn_scalar=8))
-    else:
-        every_second = ["sliding_attention", "full_attention"] * (BLOCKS // 2)
-        model = Gemma3ForCausalLM(Gemma3TextConfig(**shared, head_dim=8, layer_types=every_second))
-    lm = LanguageModel(model, tokenizer())
-    lm.eos_ids = frozenset()
-    return lm
-
-
-@pytest.mark.parametrize("kind", ["mistral", "gemma2", "gemma3"])
-def test_decoding_goes_on_beyond_a_sliding_window(kind: str) -> None:
-    lm = sliding_lm(kind)
-    prompts = [random_ids(lm, length, seed=length) for length in (3, 7, 8, 20)]
-    wanted = [by_transformers(lm, prompt, 40) for prompt in prompts]
-    assert [ids_of(lm, [greedy(prompt, tokens=40)])[0] for prompt in prompts] == wanted
-    assert ids_of(lm, [greedy(prompt, tokens=40) for prompt in prompts]) == wanted
-    both = ids_of(lm, [greedy(prompts[3], terms(lm, "happy:3/generated"), 40), greedy(prompts[3], tokens=40)])
-    assert both[1] == wanted[3]
-
-
-@pytest.mark.parametrize("kind", ["mistral", "gemma2", "gemma3"])
-def test_steering_beyond_a_sliding_window_is_that_of_one_full_pass(kind: str) -> None:
-    lm, recipe = sliding_lm(kind), "happy:1.5@1-2/after=9"
-    prompt = random_ids(lm, 5)
-    ids = ids_of(lm, [greedy(prompt, terms(lm, recipe), 30), greedy(random_ids(lm, 11), tokens=4)])[0]
-    _, logits = steered_pass(lm, prompt + ids[:-1], 5, parse_recipe(recipe), new_vectors(lm, "happy"))
-    assert ids == logits[4:].argmax(-1).tolist()
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

@@ -10,8 +10,8 @@ from steer_tui.engine.recipe import parse_recipe
 from steer_tui.engine.resolve import resolve
 from steer_tui.engine.types import Sampling
 from tests.unit.architectures import ARCHITECTURES, architecture
+from tests.unit.decoding import by_transformers, greedy, ids_of
 from tests.unit.reference import steered_pass
-from tests.unit.test_decode import by_transformers, greedy, ids_of
 from tests.unit.tiny import left_behind, new_vectors, random_ids
 
 LENGTHS = (1, 9, 4, 6)

@@ -1,4 +1,4 @@
-"""Drawing: greedy where asked, else the distribution that temperature, top-k and top-p leave, by each row's own seed."""
+"""Drawing: greedy where asked, else the distribution that temperature, top-k and top-p leave, by a row's own seed."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from steer_tui.errors import Cancelled, OutOfMemory, UsageError
 from tests.unit.architectures import ARCHITECTURES, architecture
 from tests.unit.tiny import BLOCKS, KINDS, WIDTH, hooked, left_behind, new_lm, shared_lm
 
-WORDS = "the meeting went well and everyone wrote a note about wind rain sun dogs cats bread tea".split()
+WORDS = ("the", "meeting", "went", "well", "and", "everyone", "wrote", "a", "note", "about", "wind", "rain", "tea")
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def test_what_the_tokenizer_puts_in_front_is_not_read() -> None:
 
 def test_a_planted_direction_is_found() -> None:
     lm, given = shared_lm(), concept(pairs=12)
-    planted = torch.nn.functional.normalize(torch.randn(WIDTH, generator=torch.Generator().manual_seed(5)), dim=0) * 60
+    planted = torch.nn.functional.normalize(torch.randn(WIDTH, generator=torch.Generator().manual_seed(5)), dim=0) * 300
     mark, is_marked = lm.tokenizer.convert_tokens_to_ids("H"), [torch.zeros(0)]
 
     def plant(layer: int, hidden: Tensor) -> Tensor | None:
@@ -135,7 +135,7 @@ def test_a_planted_direction_is_found() -> None:
         handle.remove()
     cosine = torch.cosine_similarity(vector.layers[2], planted, dim=0)
     assert float(cosine) > 0.98
-    assert float(vector.layers[2].norm()) == pytest.approx(60, rel=0.2)
+    assert float(vector.layers[2].norm()) == pytest.approx(300, rel=0.2)
     assert vector.meta.diagnostics[2]["auroc"] == 1.0
     assert vector.meta.diagnostics[2]["separation"] > vector.meta.diagnostics[1]["separation"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -19,8 +20,8 @@ from steer_tui.engine.model import LanguageModel
 from steer_tui.engine.recipe import parse_recipe
 from steer_tui.engine.types import Measures, Request, RunResult, Sampling
 from steer_tui.engine.vector import SteeringVector
+from tests.unit.decoding import sliding_lm
 from tests.unit.reference import steered_pass
-from tests.unit.test_decode import sliding_lm
 from tests.unit.tiny import KINDS, hooked, left_behind, new_lm, new_vectors, random_ids, shared_lm
 
 PROMPT = "I am so"
@@ -65,7 +66,7 @@ def slow_measures(lm: LanguageModel, result: RunResult, recipe: str, vectors: di
         perplexity.append(
             math.exp(-sum(float(row[token]) for row, token in zip(logprobs, ids, strict=True)) / len(ids))
         )
-        bigrams = [(a, b) for a, b in zip(ids[:-1], ids[1:], strict=True)]
+        bigrams = list(pairwise(ids))
         distinct.append(len(set(bigrams)) / len(bigrams))
     steered = steered_pass(lm, prompt + texts[0][:-1], len(prompt), parse_recipe(recipe), vectors)[1][len(prompt) - 1 :]
     drawn, plain = torch.log_softmax(steered.double(), -1), plain_logprobs(lm, prompt, texts[0])

@@ -31,11 +31,17 @@ names = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_
     lambda text: not any(character in SIGNS or character.isspace() for character in text)
 )
 numbers = st.one_of(
-    st.floats(-MAX_STRENGTH, MAX_STRENGTH), st.integers(-20, 20).map(float), st.integers(-100, 100).map(lambda n: n / 10)
+    st.floats(-MAX_STRENGTH, MAX_STRENGTH),
+    st.integers(-20, 20).map(float),
+    st.integers(-100, 100).map(lambda n: n / 10),
 )
-layers: st.SearchStrategy[Layers] = st.tuples(
-    st.sets(st.integers(0, 40) | st.integers(0, MAX_LAYER), max_size=6), st.sets(st.sampled_from(["all", "best"]))
-).map(lambda pair: (*sorted(pair[0]), *sorted(pair[1]))).filter(bool)
+layers: st.SearchStrategy[Layers] = (
+    st.tuples(
+        st.sets(st.integers(0, 40) | st.integers(0, MAX_LAYER), max_size=6), st.sets(st.sampled_from(["all", "best"]))
+    )
+    .map(lambda pair: (*sorted(pair[0]), *sorted(pair[1])))
+    .filter(bool)
+)
 counts = st.integers(0, 10**9 - 1)
 scopes = st.one_of(
     st.sampled_from(["all", "prompt", "generated", "last"]).map(Scope),
@@ -43,7 +49,9 @@ scopes = st.one_of(
     st.tuples(counts, counts).map(lambda pair: Scope("pos", min(pair), max(pair))),
 )
 gates = st.builds(Gate, names, st.booleans(), numbers)
-terms = st.builds(Term, names, numbers, layers | st.just(BEST), st.sampled_from(OPS), scopes | st.just(ALL), st.none() | gates)
+terms = st.builds(
+    Term, names, numbers, layers | st.just(BEST), st.sampled_from(OPS), scopes | st.just(ALL), st.none() | gates
+)
 recipes = st.lists(terms, max_size=4).map(lambda found: Recipe(tuple(found)))
 
 
@@ -89,7 +97,9 @@ def test_any_text_is_a_recipe_or_refused_with_its_column(text: str) -> None:
 
 @settings(max_examples=400)
 @given(recipes, st.data())
-def test_a_recipe_with_one_character_wrong_is_read_or_refused_with_its_column(recipe: Recipe, data: st.DataObject) -> None:
+def test_a_recipe_with_one_character_wrong_is_read_or_refused_with_its_column(
+    recipe: Recipe, data: st.DataObject
+) -> None:
     text = str(recipe)
     at = data.draw(st.integers(0, len(text)))
     put = data.draw(st.sampled_from(["", *SIGNS, "+", "-", ".", "x", "9", "=", " ", "\x00", "\ud800"]))
@@ -152,7 +162,9 @@ def test_what_is_left_out_is_strength_one_best_layers_add_everywhere() -> None:
 
 def test_every_part_of_a_term_is_read() -> None:
     term = parse_recipe("a.b-c_d:-1.5@1+3-5+best~keepnorm/pos=2..9?angry<-0.25").terms[0]
-    assert term == Term("a.b-c_d", -1.5, (1, 3, 4, 5, "best"), "keepnorm", Scope("pos", 2, 9), Gate("angry", False, -0.25))
+    assert term == Term(
+        "a.b-c_d", -1.5, (1, 3, 4, 5, "best"), "keepnorm", Scope("pos", 2, 9), Gate("angry", False, -0.25)
+    )
 
 
 def test_resolved_layers_are_those_of_the_model_and_of_the_vector() -> None:

@@ -61,6 +61,6 @@ def test_a_scope_reads_back_as_it_was_written(scope: Scope) -> None:
 
 
 def test_every_kind_can_be_walked_through() -> None:
-    assert {parse_scope(text).kind for text in ("all", "prompt", "generated", "last", "first=1", "after=2", "pos=1..2")} == set(
-        KINDS
-    )
+    assert {
+        parse_scope(text).kind for text in ("all", "prompt", "generated", "last", "first=1", "after=2", "pos=1..2")
+    } == set(KINDS)
