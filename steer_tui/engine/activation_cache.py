@@ -72,6 +72,10 @@ class ActivationCache(Mapping[str, Tensor]):
         """Keep an activation under a name; of several calls of one module in a pass the last one stays."""
         self._tensors[name] = activation
 
+    def arrange(self, names: Sequence[str]) -> None:
+        """Put the activations in the order of these names, which is that of the model whatever was seen first."""
+        self._tensors = {name: self._tensors[name] for name in names if name in self._tensors}
+
     def to(self, device: str | torch.device) -> ActivationCache:
         """Move every activation to a device, and return self."""
         self._tensors = {name: tensor.to(device) for name, tensor in self._tensors.items()}

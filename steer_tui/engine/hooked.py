@@ -177,8 +177,11 @@ class Hooked:
         check_room(needed, where, limit_bytes)
         cache = ActivationCache(len(self.layers), self.layers.find, mask)
         writer = CacheWriter(cache, device=device, keep_graph=keep_graph)
-        with self.layers.hooked([([point.name for point in points], writer)]):
-            return self._run((ids, mask), return_type, keep_graph), cache
+        names = [point.name for point in points]
+        with self.layers.hooked([(names, writer)]):
+            result = self._run((ids, mask), return_type, keep_graph)
+        cache.arrange(names)
+        return result, cache
 
     def hooks(self, fwd_hooks: FwdHooks, *, rows: Sequence[int] | None = None) -> AbstractContextManager[list[str]]:
         """Have hooks on while a `with` lasts; gives their ids."""

@@ -18,8 +18,8 @@ from torch import Tensor
 from steer_tui.engine.prompt import pad_left, positions
 from steer_tui.errors import UsageError
 
-Prompt = str | Sequence[str] | Sequence[int] | Tensor
-"""A text, several texts, token ids of one text, or ids (B, T) or (T,) without padding."""
+Prompt = str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]] | Tensor
+"""A text, several texts, token ids of one text or of several, or ids (B, T) or (T,) without padding."""
 
 
 def forward(lm: Any, ids: Tensor, mask: Tensor, **options: Any) -> Any:
@@ -45,8 +45,9 @@ def batch_of(lm: Any, prompt: Prompt, raw: bool = True) -> tuple[Tensor, Tensor]
     elif isinstance(prompt, str):
         rows = [lm.encode(prompt, raw=raw)]
     else:
-        items = list(prompt)
-        rows = [items] if items and isinstance(items[0], int) else [lm.encode(str(text), raw=raw) for text in items]
+        items: list[Any] = list(prompt)
+        items = [items] if items and isinstance(items[0], int) else items
+        rows = [lm.encode(item, raw=raw) if isinstance(item, str) else [int(token) for token in item] for item in items]
     if not rows or not all(rows):
         raise UsageError("there is no text to run", hint="give at least one prompt")
     words = lm.structure.embed.weight.shape[0]

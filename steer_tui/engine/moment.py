@@ -58,6 +58,16 @@ class Pass:
             return self._given.expand(self.batch, -1)
         return (torch.arange(self.length, device=self.ids.device) + self.past).expand(self.batch, -1)
 
+    def key_positions(self, count: int) -> Tensor | None:
+        """Return the absolute positions of the newest `count` keys, int64 (B, count), -1 on padding; None as above."""
+        if self.ids is None:
+            return None
+        valid = self.valid(count)
+        if valid is not None and self._mask is not None:
+            return torch.where(valid, self._mask.long().cumsum(-1)[:, -count:] - 1, -1)
+        first = max(0, self.past + self.length - count)  # a sliding window forgets the first ones
+        return (torch.arange(count, device=self.ids.device) + first).expand(self.batch, -1)
+
     def valid(self, count: int) -> Tensor | None:
         """Say which of the newest `count` tokens are no padding, bool (B, count); None where all are."""
         if self._whole is None:
@@ -119,10 +129,7 @@ class Moment:
         counted = torch.arange(count, device=self.device).expand(max(len(self.rows), 1), -1)
         if axis is None or self.now is None:
             return counted
-        if self.axes[axis] == "key":
-            valid = self.valid(axis)
-            return counted if valid is None else torch.where(valid, valid.long().cumsum(-1) - 1, -1)
-        known = self.now.positions
+        known = self.now.key_positions(count) if self.axes[axis] == "key" else self.now.positions
         picked = None if known is None else self._picked(known[:, -count:])
         return counted if picked is None else picked
 
