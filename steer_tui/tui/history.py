@@ -27,10 +27,11 @@ class Means:
         self._place_counts: dict[str, int] = {}
 
     def add(self, stats: Stats) -> None:
-        """Take in one token."""
+        """Take in one token; tokens of other layers than those before begin anew."""
         values = (stats.mean, stats.std, stats.norm)
-        if self._first is None:
+        if self._first is None or self._first.layers != stats.layers:
             self._first, self._sums = stats, [list(column) for column in values]
+            self._places, self._place_counts, self.count = {}, {}, 0
         else:
             self._sums = [_added(total, column) for total, column in zip(self._sums, values, strict=True)]
         for name, column in stats.places.items():
