@@ -9,6 +9,7 @@ import pytest
 
 from steer_tui.commands.arguments import PLACES, build_parser
 from steer_tui.config import load_config
+from steer_tui.engine.models import demo_folder
 from steer_tui.engine.recipe import OPS, parse_recipe
 from steer_tui.engine.scope import KINDS
 from steer_tui.options import Options
@@ -90,6 +91,14 @@ def test_every_place_shown_can_be_located() -> None:
     shown = re.findall(r"steer-tui locate (\w+)", README)
     assert shown
     assert set(shown) <= set(PLACES)
+
+
+@pytest.mark.skipif(not (demo_folder() / "model.safetensors").is_file(), reason="the demo model is not built")
+def test_the_python_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    found = re.search(r"```python\n(.*?)```", section("Python"), re.DOTALL)
+    assert found is not None
+    exec(compile(found[1], "README.md", "exec"), {})
+    assert len(capsys.readouterr().out.splitlines()) >= 3
 
 
 def test_no_block_is_empty() -> None:
