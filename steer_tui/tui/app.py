@@ -266,9 +266,10 @@ class SteerApp(QuickApp):
     # Words to the person
 
     def show_status(self) -> None:
-        """Draw the top and the bottom line anew."""
-        if isinstance(self.screen, WorkbenchScreen):
-            self.screen.show_status()
+        """Draw the top and the bottom line anew, also below a dialog."""
+        base = self.screen_stack[0] if self.screen_stack else None
+        if isinstance(base, WorkbenchScreen):
+            base.show_status()
 
     def copy_text(self, text: str, what: str) -> None:
         """Copy by whatever way there is, and say which; tmux is asked off the screen's thread."""

@@ -374,6 +374,14 @@ async def test_ctrl_q_quits_from_anywhere(paths: Paths) -> None:
             assert bench.app.return_value == 0
 
 
+async def test_the_state_goes_on_below_a_dialog(paths: Paths) -> None:
+    async with workbench(paths) as bench:
+        await bench.press("r", "t")
+        await bench.tick(100)
+        await bench.press("escape")
+        assert "idle · 31 tok/s" in bench.lines[0]
+
+
 async def test_digits_show_the_six_screens(paths: Paths) -> None:
     async with workbench(paths) as bench:
         for key, words in zip("23456", ("strengths", "vectors list", "patching", "journal", "Lessons"), strict=True):
