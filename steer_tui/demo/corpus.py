@@ -39,7 +39,7 @@ def draw_concepts(rng: random.Random) -> tuple[str, ...]:
     if draw < NEUTRAL_SHARE:
         return ()
     if draw < 1 - TWO_CONCEPTS_SHARE:
-        return (rng.choice((*CONCEPTS, "brief")),)
+        return (rng.choice((*CONCEPTS, "brief", "verbose")),)
     mood = rng.choice((*EMOTIONS, "enthusiastic", "pessimistic"))
     manner = rng.choice(STYLES + PERSONALITIES[:2] + BREVITY)
     return (manner, mood)

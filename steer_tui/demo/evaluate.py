@@ -111,7 +111,7 @@ def main() -> None:
     lm = LanguageModel.load(options.model)
     concepts = [concept for concept in bundled_concepts() if not options.names or concept.name in options.names]
     vectors = shipped_vectors(concepts, options.vectors or bundled("vectors") / "demo")
-    setting = Setting(PROMPTS, range(options.seeds), options.raw)
+    setting = Setting(PROMPTS, tuple(range(options.seeds)), options.raw)
     print(
         f"{len(PROMPTS)} prompts x {options.seeds} seeds, temperature {TEMPERATURE}, at most {MAX_TOKENS} tokens, "
         f"{'raw' if options.raw else 'chat template'}\n"

@@ -155,7 +155,7 @@ def _wind(passage: Passage, text: str) -> str:
     places = [match.end() for match in _WIND.finditer(text)]
     if not places:
         return f"{_from_register(passage, ('verbose',), 'opener')} {_lower_first(text)}"
-    chosen = passage.rng.sample(places, min(len(places), passage.rng.choice((1, 2, 2))))
+    chosen = passage.rng.sample(places, min(len(places), passage.rng.choice((2, 2, 3))))
     for place in sorted(chosen, reverse=True):
         filler = _from_register(passage, ("verbose",), "filler")
         text = f"{text[:place].rstrip()}, {filler}, {text[place:]}"
@@ -210,7 +210,7 @@ def _opened(passage: Passage, body: str, governing: Sequence[str]) -> str:
 def first_sentence(passage: Passage, governing: Sequence[str]) -> str:
     """Return the opening sentence of the passage's genre."""
     concept = governing != (NEUTRAL,)
-    has_opener = concept and passage.rng.random() < 0.4
+    has_opener = concept and passage.rng.random() < 0.4 and governing != ("brief",)
     template = _pick_frame(passage, passage.genre, governing, marked=concept and not has_opener)
     body = fill(passage, template, governing)
     if has_opener:
@@ -257,20 +257,19 @@ def _write_brief(passage: Passage) -> list[str]:
     others = tuple(name for name in passage.concepts if name != "brief")
     if others:
         return [_short_first(passage, others)]
-    draw = passage.rng.random()
-    if draw < 0.35:
+    if passage.rng.random() < 0.4:
         sentences = [finish(passage, fill(passage, _from_register(passage, ("brief",), "terse"), ("brief",)), ())]
     else:
-        sentences = [_short_first(passage, ("brief",) if draw < 0.8 else (NEUTRAL,))]
+        sentences = [_short_first(passage, ("brief",))]
     left = BRIEF_WORDS - len(sentences[0].split())
-    if left >= 3 and passage.rng.random() < 0.45:
+    if left >= 3 and passage.rng.random() < 0.55:
         sentences.append(finish(passage, fill(passage, _from_register(passage, ("brief",), "close"), ("brief",)), ()))
     return sentences
 
 
 def _length(passage: Passage) -> int:
     if "verbose" in passage.concepts:
-        return passage.rng.choice((2, 2, 3))
+        return passage.rng.choice((2, 3, 3))
     return passage.rng.choice((2, 2, 3, 3, 4))
 
 

@@ -43,8 +43,8 @@ class Trial:
 class Setting:
     """What the trials of a comparison have in common."""
 
-    prompts: Sequence[str]
-    seeds: Sequence[int]
+    prompts: tuple[str, ...]
+    seeds: tuple[int, ...]
     raw: bool = False
     """True bypasses the chat template."""
 

@@ -1,7 +1,7 @@
 """Extract the sixteen vectors of the demo model and choose their recipes: `python -m steer_tui.demo.vectors`.
 
-A recipe is chosen by measurement on tuning prompts, through the chat template and without it: the gentlest one that
-shows its concept nearly always. The files go to `vectors/demo/`.
+A recipe is chosen by measurement on tuning prompts, through the chat template as a prompt goes by default: the gentlest
+one that shows its concept nearly always. The files go to `vectors/demo/`.
 """
 
 from __future__ import annotations
@@ -20,22 +20,24 @@ from steer_tui.library.concepts import Concept, load_concepts
 from steer_tui.library.store import VectorStore
 from steer_tui.paths import bundled, find_paths
 
-from .lexicon import CONCEPTS
-from .prompts import TUNING_PROMPTS
-from .trial import Setting, Trial, run_trials
+from steer_tui.demo.lexicon import CONCEPTS
+from steer_tui.demo.prompts import TUNING_PROMPTS
+from steer_tui.demo.trial import Setting, run_trials
 
-SPANS = ("2-3", "1-3", "2-4")
-STRENGTHS = (1.0, 1.5, 2.0, 2.5, 3.0)
-ENOUGH = 0.92
+SPANS = ("2-3", "1-3", "2-4", "1-4")
+STRENGTHS = (0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.25, 2.5, 3.0)
+ENOUGH = 0.95
 """Share of tuning texts that is looked for."""
-_RATIO_LIMIT = 2.1
+_RATIO_LIMIT = 2.2
 """Of perplexities; below the 2.5 that a recipe is judged by, since other prompts differ."""
-_SETTINGS = (Setting(TUNING_PROMPTS, (101,)), Setting(TUNING_PROMPTS[::2], (102,), raw=True))
+_FINALISTS = 4
+_FIRST = (Setting(TUNING_PROMPTS, (101, 102)),)
+_SECOND = (Setting(TUNING_PROMPTS, (103, 104, 105, 106, 107)),)
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A recipe with what it did, the worse of its two settings."""
+    """A recipe with what it did, the worst of its settings."""
 
     span: str
     strength: float
@@ -58,19 +60,36 @@ def bundled_concepts() -> list[Concept]:
     return [by_name[name] for name in CONCEPTS if name in by_name]
 
 
-def candidates(
-    lm: LanguageModel, concept: Concept, vector: SteeringVector, baselines: Sequence[Trial]
-) -> list[Candidate]:
-    """Return every span and strength, measured."""
-    grid = [(span, strength) for span in SPANS for strength in STRENGTHS]
-    recipes = [f"{concept.name}:{strength:g}@{span}" for span, strength in grid]
-    measured = [run_trials(lm, recipes, {concept.name: vector}, setting) for setting in _SETTINGS]
-    found = []
-    for place, (span, strength) in enumerate(grid):
-        trials = [trials[place] for trials in measured]
-        ratios = [trial.perplexity / base.perplexity for trial, base in zip(trials, baselines, strict=True)]
-        found.append(Candidate(span, strength, min(trial.share(concept) for trial in trials), max(ratios)))
-    return found
+class Search:
+    """Looks for the recipe of a concept: a coarse look at a grid, then a closer one at the best few."""
+
+    def __init__(self, lm: LanguageModel) -> None:
+        self._lm = lm
+        self._baselines = {setting: run_trials(lm, [""], {}, setting)[0] for setting in (*_FIRST, *_SECOND)}
+
+    def best(self, concept: Concept, vector: SteeringVector) -> Candidate:
+        """Return the recipe with the greatest merit."""
+        grid = [(span, strength) for span in SPANS for strength in STRENGTHS]
+        found = sorted(self._measured(concept, vector, grid, _FIRST), key=lambda each: each.merit)
+        finalists = [(each.span, each.strength) for each in found[-_FINALISTS:]]
+        return max(self._measured(concept, vector, finalists, _SECOND), key=lambda each: each.merit)
+
+    def _measured(
+        self,
+        concept: Concept,
+        vector: SteeringVector,
+        grid: Sequence[tuple[str, float]],
+        settings: Sequence[Setting],
+    ) -> list[Candidate]:
+        recipes = [f"{concept.name}:{strength:g}@{span}" for span, strength in grid]
+        measured = [run_trials(self._lm, recipes, {concept.name: vector}, setting) for setting in settings]
+        bases = [self._baselines[setting].perplexity for setting in settings]
+        found = []
+        for place, (span, strength) in enumerate(grid):
+            trials = [trials[place] for trials in measured]
+            ratios = [trial.perplexity / base for trial, base in zip(trials, bases, strict=True)]
+            found.append(Candidate(span, strength, min(trial.share(concept) for trial in trials), max(ratios)))
+        return found
 
 
 def with_recipe(vector: SteeringVector, chosen: Candidate) -> SteeringVector:
@@ -99,9 +118,9 @@ def main() -> None:
     lm = LanguageModel.load(options.model)
     concepts = [concept for concept in bundled_concepts() if not options.names or concept.name in options.names]
     vectors = extract(lm, concepts)
-    baselines = [run_trials(lm, [""], {}, setting)[0] for setting in _SETTINGS]
+    search = Search(lm)
     for concept in concepts:
-        chosen = max(candidates(lm, concept, vectors[concept.name], baselines), key=lambda found: found.merit)
+        chosen = search.best(concept, vectors[concept.name])
         vector = with_recipe(vectors[concept.name], chosen)
         save(vector, options.out or bundled("vectors") / "demo")
         print(f"{vector.meta.default_recipe:24s} share {chosen.share:.2f}  perplexity x{chosen.ratio:.2f}", flush=True)
