@@ -13,16 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from steer_tui.demo.lexicon import CONCEPTS
+from steer_tui.demo.prompts import TUNING_PROMPTS
+from steer_tui.demo.trial import Setting, run_trials
 from steer_tui.engine.extract import extract
 from steer_tui.engine.model import LanguageModel
 from steer_tui.engine.vector import SteeringVector
 from steer_tui.library.concepts import Concept, load_concepts
 from steer_tui.library.store import VectorStore
 from steer_tui.paths import bundled, find_paths
-
-from steer_tui.demo.lexicon import CONCEPTS
-from steer_tui.demo.prompts import TUNING_PROMPTS
-from steer_tui.demo.trial import Setting, run_trials
 
 SPANS = ("2-3", "1-3", "2-4", "1-4")
 STRENGTHS = (0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.25, 2.5, 3.0)
