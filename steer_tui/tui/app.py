@@ -187,6 +187,11 @@ class SteerApp(QuickApp):
             inside=self.steer.is_inside,
         )
 
+    @property
+    def fault(self) -> Exception | None:
+        """What ended the screen, where it was not a person."""
+        return self._exception
+
     # Session and engine
 
     def change(self, bench: Workbench) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
+from pathlib import Path
 
 from steer_tui.config import load_config
 from steer_tui.options import Options
 from steer_tui.paths import find_paths
+from steer_tui.text import one_line
 from steer_tui.tui.app import SteerApp
 from steer_tui.tui.terminal import Departure, claimed, survive_odd_bytes
 
@@ -31,5 +34,14 @@ def run_app(options: Options) -> int:
         with contextlib.suppress(Exception):
             app.saver.finish(0.4)
         app.engine.shutdown(max(0.05, deadline - time.monotonic()))
-    code = status if isinstance(status, int) else app.return_code or 0
-    return leave(code)
+    if app.fault is not None:
+        _confess(app.fault, paths.log)
+    return leave(status if isinstance(status, int) else app.return_code or 0)
+
+
+def _confess(fault: Exception, log: Path) -> None:
+    """Say on the shell's side what ended the screen; the traceback is in the log, which took the screen's stderr."""
+    reason = one_line(f"{type(fault).__name__}: {fault}")
+    sys.stderr.write(f"error: the workbench ended by a fault of its own: {reason}\n")
+    sys.stderr.write(f"hint: your session is saved; {one_line(str(log))} has the details\n")
+    sys.stderr.flush()

@@ -94,6 +94,26 @@ def test_ctrl_q_while_text_streams_ends_at_once(home: Path, real_models: Path) -
         assert_restored(running)
 
 
+def test_a_fault_of_our_own_is_said_and_nothing_is_lost(home: Path) -> None:
+    with terminal(["-m", "tests.tui.faulty"], home) as running:
+        running.wait_for("Concepts")
+        running.send("i, so\x1b")
+        running.wait_for("so")
+        running.read(0.5)
+        running.send("y")
+        status, _ = running.wait_for_end()
+        assert status == 1
+        assert running.seen.rfind(b"\x1b[?1049l") > running.seen.rfind(b"\x1b[?1049h")
+        shown = running.seen[running.seen.rfind(b"\x1b[?1049l") :]
+        assert b"error: the workbench ended by a fault of its own: RuntimeError: a fault [2J made" in shown
+        assert b"Traceback" not in running.seen
+    assert (
+        "Traceback" in (home / "state" / "steer-tui.log").read_text()
+        or "RuntimeError" in (home / "state" / "steer-tui.log").read_text()
+    )
+    assert saved_prompt(home) == "The meeting went, so"
+
+
 def test_bytes_that_are_not_utf8_do_not_end_it(home: Path) -> None:
     with terminal(PROGRAM, home) as running:
         running.wait_for("Concepts")

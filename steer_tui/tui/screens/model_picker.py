@@ -62,7 +62,8 @@ def _find() -> Sequence[Choice] | str:
 
 def _choice(model: ModelChoice) -> Choice:
     fits = {True: "", False: "does not fit", None: ""}[model.fits]
-    detail = ", ".join(word for word in (model.kind, model.note, fits) if word)
+    kind = model.kind if model.kind != model.ref else ""
+    detail = ", ".join(word for word in (kind, model.note, fits) if word)
     return Choice(model.ref, model.ref, detail, size(model.size_bytes) if model.size_bytes else "")
 
 

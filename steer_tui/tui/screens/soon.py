@@ -13,33 +13,33 @@ ABOUT: dict[str, tuple[str, str, str]] = {
         "Sweep",
         "One concept over layers by strengths: a grid that fills in, coloured by the chosen measure, with the text of "
         "each cell beside the baseline and the best cell under a KL budget.",
-        "Until then: on Steer, -/= and [/] try strengths and layers one by one, also while text streams; the measures "
+        "For now, on Steer, -/= and [/] try strengths and layers one by one, also while text streams; the measures "
         "stand below the activations.",
     ),
     "library": (
         "Library",
         "All vectors on disk, this model's first, with their diagnostics; made from contrast pairs, mixed, imported, "
         "renamed, removed and brought back.",
-        "Until then: `steer-tui vectors list` and `steer-tui vectors show NAME`; own concepts are TOML files in the "
+        "For now, `steer-tui vectors list` and `steer-tui vectors show NAME`; own concepts are TOML files in the "
         "folder that `steer-tui locate data` names.",
     ),
     "inspect": (
         "Inspect",
         "Hook points as a tree, detectors and controllers, activation patching, ablation, direct logit attribution, "
         "logit lens and SAE features, each as a map to walk and export.",
-        "Until then: the Activations pane of Steer shows every block while text streams; z gives it the whole screen.",
+        "For now, the Activations pane of Steer shows every block while text streams; z gives it the whole screen.",
     ),
     "history": (
         "History",
         "Every run, newest first, with recipe, model, seed and text: read, replay exactly, compare two, star, export.",
-        "Until then: every run is being kept in the journal, so nothing is lost; on Steer, . repeats the last run "
+        "For now, every run is being kept in the journal, so nothing is lost; on Steer, . repeats the last run "
         "exactly and y copies a text.",
     ),
     "learn": (
         "Learn",
         "Lessons that are done, not read: what activations are, why the middle layers, strength and collapse, "
         "baselines, mixing, and a vector that does nothing.",
-        "Until then: on Steer, r shows a first steered text beside its baseline; = until it breaks, and watch "
+        "For now, on Steer, r shows a first steered text beside its baseline; = until it breaks, and watch "
         "perplexity and KL.",
     ),
 }

@@ -91,11 +91,18 @@ class Recipe(Pane):
             words.append(f"if {label(str(term.gate))}")
         if best:
             words.append("best")
+        return [(fit(self._joined(words, layers, width), width, self.glyphs.ellipsis), "muted")]
+
+    def _joined(self, words: list[str], layers: str, width: int) -> str:
+        """Return the words as one text: where they are too long, without those that say what is usual."""
         joint = f" {self.glyphs.dot} "
-        text = "  " + joint.join(words)
-        if cell_len(text) > width:
-            text = "  " + joint.join([layers, *words[1:]])
-        return [(fit(text, width, self.glyphs.ellipsis), "muted")]
+        for spare in ("", "best", "add", "all"):
+            words = [word for word in words if word != spare]
+            for first in (words[0], layers):
+                text = "  " + joint.join([first, *words[1:]])
+                if cell_len(text) <= width:
+                    return text
+        return text
 
     def on_click(self, event: events.Click) -> None:
         """Select the clicked term."""
