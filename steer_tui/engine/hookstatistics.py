@@ -87,6 +87,8 @@ class RunningStatsDetector(ReadyDetector):
     def read(self, activation: Tensor) -> None:
         """Take the new tokens."""
         tokens = tokens_of(self, activation.detach())
+        if self._waiting and self._waiting[0].shape[1:] != tokens.shape[1:]:
+            raise UsageError("one detector takes the statistics of one point", hint="make one for each point")
         self._waiting.append(tokens)
         self._waiting_tokens += tokens.shape[0]
         if self._waiting_tokens >= _AT_ONCE:

@@ -38,23 +38,38 @@ def batch_of(lm: Any, prompt: Prompt, raw: bool = True) -> tuple[Tensor, Tensor]
     Raises:
         UsageError: There is no text, ids are out of range, or a text is longer than the model's context.
     """
+    words = lm.structure.embed.weight.shape[0]
     if isinstance(prompt, Tensor):
-        ids = prompt.long().to(lm.device)
-        ids = ids.unsqueeze(0) if ids.dim() == 1 else ids
-        rows = ids.tolist()
-    elif isinstance(prompt, str):
+        ids = prompt.long().reshape(-1, prompt.shape[-1] if prompt.dim() else 1).to(lm.device)
+        _check_ids([int(ids.min()), int(ids.max())] if ids.numel() else [], words)
+        _check_length(lm, ids.shape[1])
+        return ids, torch.ones_like(ids)
+    if isinstance(prompt, str):
         rows = [lm.encode(prompt, raw=raw)]
     else:
         items: list[Any] = list(prompt)
         items = [items] if items and isinstance(items[0], int) else items
         rows = [lm.encode(item, raw=raw) if isinstance(item, str) else [int(token) for token in item] for item in items]
-    if not rows or not all(rows):
+    for row in rows or [[]]:
+        _check_ids(row, words)
+        _check_length(lm, len(row))
+    return pad_left(rows, lm.pad_id, lm.device)
+
+
+def _check_ids(ids: Sequence[int], words: int) -> None:
+    if not ids:
         raise UsageError("there is no text to run", hint="give at least one prompt")
-    words = lm.structure.embed.weight.shape[0]
-    wrong = [token for row in rows for token in row if not 0 <= token < words]
+    wrong = [token for token in ids if not 0 <= token < words]
     if wrong:
         raise UsageError(f"token id {wrong[0]} is out of range", hint=f"the model knows ids 0 to {words - 1}")
-    return pad_left(rows, lm.pad_id, lm.device)
+
+
+def _check_length(lm: Any, length: int) -> None:
+    if lm.info.context and length > lm.info.context:
+        raise UsageError(
+            f"the prompt has {length} tokens, the model takes {lm.info.context}",
+            hint="shorten it, or choose a model with a longer context",
+        )
 
 
 def loss_of(logits: Tensor, ids: Tensor, mask: Tensor) -> Tensor:

@@ -84,8 +84,8 @@ class HeadController(ReadyController):
 
     def edit(self, activation: Tensor, moment: Moment) -> Tensor:
         """Return the activation with these heads changed."""
-        axis = moment.head_axis if moment.axes else 2
-        if axis is None or axis >= activation.dim():
+        axis = 2 if moment.point is None and activation.dim() == 4 else moment.head_axis
+        if axis is None:
             raise UsageError("this point has no heads", hint="use attn.hook_z, hook_q, hook_k, hook_v or hook_pattern")
         chosen = among("head", self.heads, activation.shape[axis], activation.device)
         chosen = chosen.reshape([-1 if place == axis else 1 for place in range(activation.dim())])

@@ -1,4 +1,4 @@
-"""What tests of hooks share: models with biases that are not zero, one that is computed by hand, and a look for leftovers."""
+"""What tests of hooks share: models with biases that are not zero, one to compute by hand, a look for leftovers."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -457,7 +458,7 @@ def test_a_vector_at_a_point_is_optimised_against_the_loss() -> None:
         loss.backward()
         optimiser.step()
         losses.append(float(loss.detach()))
-    assert all(later < earlier for earlier, later in zip(losses, losses[1:], strict=False))
+    assert all(later < earlier for earlier, later in pairwise(losses))
     assert losses[0] == pytest.approx(float(lm(PROMPT, return_type="loss")), abs=1e-6)
     assert not any(parameter.requires_grad for parameter in lm.model.parameters())
     with torch.enable_grad():
@@ -516,4 +517,4 @@ def test_nothing_is_logged_and_nothing_is_warned(caplog: pytest.LogCaptureFixtur
     with caplog.at_level(logging.INFO):
         lm.run_with_cache([PROMPT, SHORT])
         lm.generate(PROMPT, 2, hooks=[(lambda name: "pattern" in name, lambda activation, hook: activation)])
-    assert not caplog.records and not list(recwarn) and LAYERS == len(lm.layers)
+    assert not caplog.records and not list(recwarn) and len(lm.layers) == LAYERS
