@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from typing import Any, TypeVar
 
 from textual.app import App
@@ -20,7 +21,7 @@ def in_background(app: App[Any], work: Callable[[], T], then: Callable[[T], obje
 
     def run() -> None:
         result = work()
-        with contextlib.suppress(RuntimeError):  # the app has ended meanwhile
+        with contextlib.suppress(RuntimeError, CancelledError):  # the app has ended meanwhile
             app.call_from_thread(then, result)
 
     threading.Thread(target=run, daemon=True, name="background").start()

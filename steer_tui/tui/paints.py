@@ -7,12 +7,12 @@ from __future__ import annotations
 
 NAMES = (
     *("muted", "faint", "strong", "group", "prompt", "unsteered", "mark"),
-    *("cursor", "cursor-blurred", "tab-here", "key", "accent", "thumb", "rail", "spark"),
+    *("cursor", "cursor-blurred", "hover", "tab-here", "key", "accent", "thumb", "rail", "spark"),
     *("on", "number", "positive", "negative", "good", "warning", "error"),
 )
 
 CLASSES = frozenset(f"paint--{name}" for name in NAMES)
 """Component classes that a screen with panes declares."""
 
-OWN_BACKGROUND = frozenset(("cursor", "tab-here"))
+OWN_BACKGROUND = frozenset(("cursor", "hover", "tab-here"))
 """Paints that bring a background; the others take the pane's."""

@@ -374,6 +374,28 @@ async def test_ctrl_q_quits_from_anywhere(paths: Paths) -> None:
             assert bench.app.return_value == 0
 
 
+async def test_a_click_selects_and_a_second_one_switches(paths: Paths) -> None:
+    async with workbench(paths) as bench:
+        await bench.pilot.click("#concepts", offset=(8, 5))
+        await bench.settle()
+        current = bench.app.steer.concepts.current
+        assert current is not None and current.name == "angry" and bench.recipe == "happy:2@3-4"
+        await bench.pilot.click("#concepts", offset=(8, 5))
+        await bench.settle()
+        assert bench.recipe == "happy:2@3-4,angry:2@3-4"
+        await bench.pilot.click("#header", offset=(12, 0))
+        await bench.settle()
+        assert bench.app.current_mode == "sweep"
+
+
+async def test_the_wheel_scrolls_and_hovering_changes_nothing(paths: Paths) -> None:
+    async with workbench(paths, size=(80, 24)) as bench:
+        await bench.pilot.hover("#concepts", offset=(8, 6))
+        bench.app.steer.concepts.scroll_lines(3)
+        await bench.settle()
+        assert bench.app.steer.concepts.top == 3 and bench.recipe == "happy:2@3-4"
+
+
 async def test_the_state_goes_on_below_a_dialog(paths: Paths) -> None:
     async with workbench(paths) as bench:
         await bench.press("r", "t")

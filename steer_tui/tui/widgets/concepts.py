@@ -28,6 +28,7 @@ class Concepts(Pane):
 
     TITLE = "Concepts"
     head_count = 1
+    has_hover = True
 
     class Moved(Message):
         """The cursor came to stand on another concept."""

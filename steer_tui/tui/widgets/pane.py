@@ -35,11 +35,14 @@ class Pane(Widget, can_focus=True):
     """Lines above the scrolled ones that stay."""
     foot_count = 0
     """Lines below the scrolled ones that stay."""
+    has_hover = False
+    """Whether the line below the mouse is lit: where a click on it acts."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, classes="pane")
         self._paints: dict[str, Style] = {}
         self._view: Size | None = None
+        self._hover = -1
         self.top = 0
         """Index of the first visible line."""
         self.empty_note = ""
@@ -152,6 +155,21 @@ class Pane(Widget, can_focus=True):
         event.stop()
         self.scroll_lines(-3)
 
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Light the line below the mouse."""
+        if self.has_hover:
+            self._light(self.line_at(event.y - self.gutter.top))
+
+    def on_leave(self) -> None:
+        """Light no line when the mouse has gone."""
+        self._light(-1)
+
+    def _light(self, index: int) -> None:
+        if index != self._hover:
+            for line in (self._hover, index):
+                self.redraw_lines(line)
+            self._hover = index
+
     def redraw_lines(self, first: int, count: int = 1) -> None:
         """Draw lines again, those of them that are visible."""
         self.refresh(Region(0, first - self.top + self.head_count, self.size.width, count))
@@ -181,7 +199,7 @@ class Pane(Widget, can_focus=True):
             return Strip.blank(self.text_width, self.paint(""))
         parts = self.line(index, self.text_width)
         if not self.is_cursor(index):
-            return self.assemble(parts, None)
+            return self.assemble(parts, self.paint("hover") if index == self._hover else None)
         return self.assemble(parts, self.paint("cursor" if self.has_focus else "cursor-blurred"))
 
     def assemble(self, parts: Iterable[Part], over: Style | None) -> Strip:

@@ -34,6 +34,7 @@ class Picker(Pane):
     """Choices under a line that narrows them."""
 
     head_count = 2
+    has_hover = True
 
     class Chosen(Message):
         """Enter was pressed: on a choice, or on words that match none."""

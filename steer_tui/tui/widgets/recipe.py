@@ -23,6 +23,7 @@ class Recipe(Pane):
     """Two lines per term: name, strength and rail; layers, scope and operation."""
 
     TITLE = "Recipe"
+    has_hover = True
 
     class Selected(Message):
         """Someone chose a term."""
