@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from . import grammar, lexicon
-from .lexicon import BREVITY, CONCEPTS, EMOTIONS, PERSONALITIES, STYLES
+from steer_tui.demo import grammar, lexicon
+from steer_tui.demo.lexicon import BREVITY, CONCEPTS, EMOTIONS, PERSONALITIES, STYLES
 
 CHAT_SHARE = 0.5
 NEUTRAL_SHARE = 0.33

@@ -12,17 +12,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from steer_tui.demo.prompts import PROMPTS
+from steer_tui.demo.scoring import BRIEF_AT_MOST, VERBOSE_AT_LEAST
+from steer_tui.demo.trial import MAX_TOKENS, TEMPERATURE, Setting, Trial, run_trials
+from steer_tui.demo.vectors import bundled_concepts
 from steer_tui.engine.model import LanguageModel
 from steer_tui.engine.recipe import parse_recipe
 from steer_tui.engine.vector import SteeringVector
 from steer_tui.library.concepts import Concept
 from steer_tui.library.store import VectorStore
 from steer_tui.paths import bundled, find_paths
-
-from .prompts import PROMPTS
-from .scoring import BRIEF_AT_MOST, VERBOSE_AT_LEAST
-from .trial import MAX_TOKENS, TEMPERATURE, Setting, Trial, run_trials
-from .vectors import bundled_concepts
 
 WANTED_SHARE = 0.8
 WANTED_RATIO = 2.5

@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from . import lexicon, surface
-from .lexicon import NEUTRAL, Topic
+from steer_tui.demo import lexicon, surface
+from steer_tui.demo.lexicon import NEUTRAL, Topic
 
 GENRES = ("opinion", "describe", "explain", "reported", "event", "story", "task")
 _GENRE_WEIGHTS = (24, 24, 13, 10, 13, 11, 5)

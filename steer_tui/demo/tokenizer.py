@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from . import corpus
+from steer_tui.demo import corpus
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

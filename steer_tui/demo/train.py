@@ -20,8 +20,8 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from . import MODEL_DIR, corpus
-from .tokenizer import END, MAX_LENGTH, sample_text, train_tokenizer
+from steer_tui.demo import MODEL_DIR, corpus
+from steer_tui.demo.tokenizer import END, MAX_LENGTH, sample_text, train_tokenizer
 
 TOKENIZER_SEED, CORPUS_SEED, MODEL_SEED, HELD_OUT_SEED = 11, 12, 13, 14
 BATCH_TOKENS = 3072

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from steer_tui.demo.scoring import shows
 from steer_tui.engine.decode import Decoder, Row
 from steer_tui.engine.measure import Reader, Reading
 from steer_tui.engine.model import LanguageModel
@@ -17,8 +18,6 @@ from steer_tui.engine.resolve import resolve
 from steer_tui.engine.types import Sampling
 from steer_tui.engine.vector import SteeringVector
 from steer_tui.library.concepts import Concept
-
-from .scoring import shows
 
 MAX_TOKENS = 128
 TEMPERATURE = 0.7
