@@ -162,6 +162,10 @@ async def test_an_answer_to_a_chat_prompt_begins_on_a_line_of_its_own(paths: Pat
         await bench.press("r")
         await bench.tick(3)
         assert "went wonderfully" not in bench.screen and "wonderfully" in bench.screen
+        bench.engine.text = " and on it went"
+        await bench.press("r")
+        await bench.tick(3)
+        assert "The meeting went  and on" in bench.screen
 
 
 async def test_a_finished_run_shows_means_over_its_tokens(paths: Paths) -> None:

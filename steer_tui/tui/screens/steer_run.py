@@ -29,6 +29,8 @@ class RunActions(SteerPanes):
     """The recipe in force at the newest token."""
     _shown_run = 0
     """The run whose text is on the screen."""
+    _unbroken: set[StreamText] = set()
+    """Panes of a chat that show no answer yet."""
     _waiting = False
     """Whether a run was asked for before model and vectors were there."""
 
@@ -151,10 +153,10 @@ class RunActions(SteerPanes):
         for pane in (self.steered, self.baseline):
             pane.clear()
             pane.say("")
-        prompt = event.prompt_text + ("\n" if self._is_chat(request) else "")
-        self.steered.append(prompt, "prompt")
+        self._unbroken = {self.steered, self.baseline} if self._is_chat(request) else set()
+        self.steered.append(event.prompt_text, "prompt")
         if request.baseline:
-            self.baseline.append(prompt, "prompt")
+            self.baseline.append(event.prompt_text, "prompt")
         else:
             self.baseline.empty_note = "the last run had no baseline"
         self.activations.start()
@@ -169,14 +171,24 @@ class RunActions(SteerPanes):
         if event.run_id != self._shown_run:
             return
         for step in event.steps:
+            if step.steered is not None:
+                self._break_line(self.steered, step.steered.text)
             if step.change is not None:
                 self._mark_change(step.change, step.steered)
             if step.steered is not None:
                 self._show_steered(step.steered)
             if step.baseline is not None:
+                self._break_line(self.baseline, step.baseline.text)
                 self.baseline.append(step.baseline.text)
         self.activations.push(event.steps)
         self._show_added()
+
+    def _break_line(self, pane: StreamText, text: str) -> None:
+        """Begin an answer on a line of its own, unless it goes on with the prompt's sentence."""
+        if text and pane in self._unbroken:
+            self._unbroken.discard(pane)
+            if not text[0].isspace():
+                pane.append("\n", "prompt")
 
     def _mark_change(self, recipe: str, token: Token | None) -> None:
         self.steered.append_mark(describe_change(self._recipe_text, recipe), apart=_begins_word(token))
