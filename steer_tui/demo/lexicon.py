@@ -1,4 +1,4 @@
-"""The word lists of the demo grammar, read from `lexicon/*.txt`.
+"""The word lists of the demo grammar, read from `words/*.txt`.
 
 A line of those files is `key: item | item | ...`. This module knows how they are stored, not what is done with them.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-LEXICON_DIR = Path(__file__).parent / "lexicon"
+LEXICON_DIR = Path(__file__).parent / "words"
 EMOTIONS = ("happy", "sad", "angry", "fearful", "excited", "calm")
 STYLES = ("formal", "casual", "poetic", "technical")
 PERSONALITIES = ("pirate", "shakespeare", "enthusiastic", "pessimistic")
