@@ -1,4 +1,4 @@
-"""A Llama of 124 million random weights, built in memory: the size of a small real model, for measuring speed only.
+"""A Llama of 134 million random weights, built in memory: the size of a small real model, for measuring speed only.
 
 Promises the same weights on every machine and no file. Its text means nothing.
 """
@@ -11,7 +11,7 @@ import torch
 
 from steer_tui.engine.model import LanguageModel
 
-NAME = "random-llama-124m"
+NAME = "random-llama"
 _SEED = 124
 
 

@@ -1,6 +1,6 @@
 """Hold `steer-tui bench` to its targets: `python tests/bench/speed.py`; exit status 1 where one is missed.
 
-The targets are for the random Llama of 124M on a CPU with nothing else to do; ratios of one run.
+The targets are for the random Llama of `bench` on a CPU with nothing else to do; ratios of one run.
 """
 
 from __future__ import annotations
