@@ -1,4 +1,4 @@
-"""How long a key takes to reach the screen while a random Llama of 134M streams, and what a streamed token costs the screen.
+"""How long a key takes to reach the screen while a 134M model streams, and what a streamed token costs the screen.
 
     python tests/bench/key_latency.py [--tokens 4000] [--keys 100]
 
