@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from steer_tui.engine.activation import laid_out_as
@@ -225,6 +226,8 @@ class Layers:
                 continue
             try:
                 raw = self._let(one, module, inputs, raw, now)
+            except torch.OutOfMemoryError:
+                raise
             except Exception as error:
                 self.reset()
                 function = user_code_of(hook) or apply_hook
@@ -252,7 +255,7 @@ class Layers:
             # A tensor that the user keeps must not be written to by a model that adds in place.
             new = checked(new, part) if new is given else checked(new, part).clone()
         if chosen is not None:
-            index = shown.new_tensor(chosen).long()
+            index = torch.tensor(chosen, device=shown.device)
             new = shown.index_copy(0, index, new)
         return laid_out_as(point.unview(new, raw), raw)
 

@@ -317,6 +317,40 @@ def test_hooks_act_on_the_steered_row_alone_also_beside_a_recipe(name: str) -> N
     assert again == ids and is_clean(lm)
 
 
+@pytest.mark.parametrize("name", ["gpt2", "llama", "bloom", "gptj"])
+def test_transformers_own_generate_runs_with_hooks_as_ours_does(name: str) -> None:
+    lm = model_of(name)
+    ids = lm.to_tokens(PROMPT)
+    request = Request(PROMPT, "", Sampling(0, max_tokens=5), baseline=False, raw=True)
+    hooks = [(1, ScalingController(None, -1.5)), ("blocks.0.attn.hook_v", lambda activation, hook: activation * 2)]
+    ours = generate(lm, request, {}, measures=False, hooks=hooks).steered.ids
+    with lm.hooks(hooks):
+        options = {"do_sample": False, "max_new_tokens": 5, "pad_token_id": 0}
+        found = lm.model.generate(ids, attention_mask=torch.ones_like(ids), **options)
+        theirs = found[0, ids.shape[1] :].tolist()
+    assert list(ours) == theirs[: len(ours)] and is_clean(lm)
+
+
+def test_hooks_and_their_values_may_change_between_steps() -> None:
+    from steer_tui.engine.decode import Decoder, Row
+
+    lm = model_of("llama")
+    scale, seen = ScalingController(None, 1.0), LayerActivationDetector()
+    sizes: list[float] = []
+    with Decoder(lm, [Row([5, 6], (), Sampling(0, max_tokens=9))] * 2, hooks=[(1, scale)], hook_rows=[0]) as decoder:
+        for scale.scale_factor in (1.0, 1.0, 0.0):
+            decoder.step()
+        lm.layers.register_hook(1, seen)
+        decoder.step()
+        sizes.append(float(seen.get_captured().abs().max()))
+        scale.disable()
+        decoder.step()
+        sizes.append(float(seen.get_captured().abs().max()))
+        assert seen.get_captured().shape[0] == 1, "what is put on while a run lasts is kept to its rows"
+        lm.layers.unregister_hook(seen)
+    assert sizes[0] == 0 < sizes[1] and is_clean(lm)
+
+
 def test_measures_and_gates_are_read_without_hooks() -> None:
     lm = model_of("llama")
     vectors = new_vectors(lm, "happy")

@@ -1,0 +1,29 @@
+"""Print what each detector and controller costs per token: `python tests/bench/hook_cost.py`.
+
+On the random Llama of 124M; exit status 1 where watching mean and std at all blocks costs more than 3%.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from steer_tui.engine.hookbench import WATCHED, bench_hooks
+from steer_tui.engine.random_llama import random_llama
+
+MOST = 1.03
+
+
+def main() -> int:
+    """Print every ratio, and the target beside the one that has one."""
+    missed = 0
+    for cost in bench_hooks(random_llama(), rounds=int(sys.argv[1]) if len(sys.argv) > 1 else 7):
+        line = f"{cost.hook:30} {cost.ratio:6.3f} of no hook  {cost.milliseconds:+7.3f} ms a token"
+        if cost.hook == WATCHED:
+            missed = int(cost.ratio > MOST)
+            line += f"   {'MISSED' if missed else 'met'}: at most {MOST}"
+        print(line)
+    return missed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
