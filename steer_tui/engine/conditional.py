@@ -17,6 +17,9 @@ from steer_tui.engine.hooks import function_name
 from steer_tui.engine.moment import Moment
 from steer_tui.errors import UsageError
 
+_FEW = 32
+"""Numbers that are compared one by one: quicker than sorting them."""
+
 Condition = Callable[[Tensor], Any]
 """Activation of one row (1, T, ...) -> whether to act; a tensor of one value or anything else with a truth."""
 
@@ -222,4 +225,5 @@ def _either(condition: Condition, first: Edit, second: Edit | None, activation: 
 def _is_in(grid: Tensor, wanted: set[int]) -> Tensor:
     if not wanted:
         return torch.zeros_like(grid, dtype=torch.bool)
-    return torch.isin(grid, torch.tensor(sorted(wanted), device=grid.device))
+    known = torch.tensor(sorted(wanted), device=grid.device)
+    return (grid.unsqueeze(-1) == known).any(-1) if len(wanted) <= _FEW else torch.isin(grid, known)

@@ -15,6 +15,7 @@ from steer_tui.engine.hookvalues import HookSpec
 from steer_tui.errors import UsageError
 from steer_tui.hooks import load_hooks
 from tests.unit.hooktools import PROMPT, SHORT, is_clean, model_of
+from tests.unit.test_arrows import HEAVY, SCREEN, loaded_by
 from tests.unit.tiny import new_vectors
 
 RESID, Z = "blocks.1.hook_resid_post", "blocks.1.attn.hook_z"
@@ -137,6 +138,11 @@ def test_text_that_is_no_value_is_refused_by_name(kind: str, name: str, text: st
     parameter = next(parameter for parameter in find_kind(kind).parameters if parameter.name == name)
     with pytest.raises(UsageError, match=name):
         parse_value(parameter, text)
+
+
+@pytest.mark.parametrize("name", ["hookvalues", "hookkinds"])
+def test_what_screens_show_of_hooks_needs_no_torch(name: str) -> None:
+    assert not loaded_by(f"steer_tui.engine.{name}") & (HEAVY | SCREEN)
 
 
 def test_the_list_of_points_is_plain_and_becomes_json() -> None:
