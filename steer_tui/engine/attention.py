@@ -40,14 +40,12 @@ def tapped_attention(
     Args:
         module: The attention module.
         query: (B, heads, T, head_dim), rotated already.
-        key: (B, key heads, S, head_dim); fewer heads than the query's are repeated.
-        value: As `key`.
+        key, value: (B, key heads, S, head_dim); fewer heads than the query's are repeated.
         attention_mask: (B, 1, T, S), added to the scores; None for none.
         scaling: Factor of the scores; None for 1 / sqrt(head_dim).
-        dropout: Ignored; models are in eval mode.
         softcap: Scores are held within plus and minus this; None for no cap (Gemma 2).
         s_aux: Learnt scores of a sink per head, which takes its share of the pattern (gpt-oss).
-        kwargs: What other implementations take.
+        dropout, kwargs: Ignored; models are in eval mode.
     """
     tap: Tap = module.__dict__.get(_TAP, _untouched)
     query, key, value = (

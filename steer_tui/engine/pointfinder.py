@@ -17,7 +17,7 @@ from steer_tui.engine.points import TAPS, HookPoint, PointTable, Side
 from steer_tui.engine.probe import ROWS, TOKENS, Probe, takes_residual
 from steer_tui.engine.structure import Structure
 
-_POSITIONS = re.compile(r"^(wpe|embed_positions|position_embeddings?|pos_emb\w*)$")
+_POSITIONS = re.compile(r"^(wpe|(?!rot)\w*(pos\w*_emb|emb\w*_pos)\w*)$")
 _ACTIVATION = re.compile(r"(^|_)(act|activation|act_fn|activation_fn|gelu_impl|nonlinearity)$")
 _EXPERTS = re.compile(r"expert|router", re.IGNORECASE)
 _AFTER_ROTARY = "as attention uses it: after the rotary embedding where there is one; k and v with all cached positions"
@@ -81,7 +81,7 @@ def tap_kind(attn: nn.Module) -> str | None:
 def _says(module: nn.Module, word: str) -> bool:
     """Say whether the source of a module's class contains a word."""
     try:
-        return word in inspect.getsource(type(module))
+        return word in inspect.getsource(type(module)).lower()
     except (OSError, TypeError):
         return False
 
@@ -152,6 +152,9 @@ class PointFinder:
     def _tap_axes(self, side: str, attn: nn.Module | None, width: int | None) -> Axes:
         if side in ("attn_scores", "pattern"):
             return ("batch", "head", "pos", "key"), (None, self._heads or None, None, None)
+        if side in ("q", "k") and attn is not None:
+            own = [getattr(module, "qk_head_dim", None) for module in attn.modules()]  # wider than v's in DeepSeek
+            width = next((size for size in own if isinstance(size, int)), width)
         if side == "q":
             return ("batch", "pos", "head", "d_head"), (None, None, self._heads or None, width)
         count = kv_head_count(attn, self._config, self._heads) if attn is not None else None

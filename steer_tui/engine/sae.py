@@ -99,12 +99,7 @@ class TopKSae(Detector, Controller):
             raise UsageError(f"k {k} is not between 1 and {n_latents}")
         self.n_latents, self.n_inputs, self.k = n_latents, n_inputs, k
         found = dict(weights) if weights is not None else _drawn(n_latents, n_inputs, seed)
-        shapes = {
-            "W_enc": (n_inputs, n_latents),
-            "W_dec": (n_latents, n_inputs),
-            "b_enc": (n_latents,),
-            "b_dec": (n_inputs,),
-        }
+        shapes = dict(W_enc=(n_inputs, n_latents), W_dec=(n_latents, n_inputs), b_enc=(n_latents,), b_dec=(n_inputs,))
         for name, shape in shapes.items():
             if name not in found or tuple(found[name].shape) != shape:
                 raise ShapeMismatch(f"{name} of the autoencoder should have shape {shape}")
