@@ -6,14 +6,13 @@ Knows nothing of models or tensors.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import stat
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from steer_tui.engine.digest import pairs_digest
 from steer_tui.errors import LibraryError, UsageError
 from steer_tui.library.names import check_name
 from steer_tui.paths import Paths, bundled
@@ -40,6 +39,10 @@ class Concept:
     """Words whose presence shows the concept in a text of the demo model; empty where no words do."""
     path: Path
     bundled: bool
+    prompts: tuple[str, ...] = ()
+    """What each pair answers, as many as there are pairs; empty where the texts stand alone."""
+    system: tuple[str, str] | None = None
+    """System prompts of the two sides, read over the same user messages; None where the texts themselves differ."""
 
     @property
     def pairs(self) -> int:
@@ -49,7 +52,7 @@ class Concept:
     @property
     def pairs_sha256(self) -> str:
         """Hex digest of both sides' texts, in order: the same examples, the same digest."""
-        return hashlib.sha256(json.dumps([self.positive, self.negative]).encode()).hexdigest()
+        return pairs_digest(self.positive, self.negative, self.prompts, self.system)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,17 +131,37 @@ def parse_concept(text: str, path: Path, *, is_bundled: bool = False) -> Concept
         entries = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise LibraryError(f"is not valid TOML: {one_line(str(error))[:120]}") from error
+    name = check_name(_text(entries, "name", required=True))
+    positive = _texts(entries, "positive", required=True)
     return Concept(
-        name=check_name(_text(entries, "name", required=True)),
+        name=name,
         group=one_line(_text(entries, "group")) or "other",
         description=one_line(_text(entries, "description")),
-        positive=_texts(entries, "positive", required=True),
+        positive=positive,
         negative=_texts(entries, "negative", required=True),
         test_prompts=_texts(entries, "test_prompts"),
         words=_texts(entries, "words"),
         path=path,
         bundled=is_bundled,
+        prompts=_prompts(entries, len(positive)),
+        system=_system(entries),
     )
+
+
+def _prompts(entries: dict[str, object], pairs: int) -> tuple[str, ...]:
+    prompts = _texts(entries, "prompts")
+    if prompts and len(prompts) != pairs:
+        raise LibraryError(f"has {len(prompts)} prompts for {pairs} positive texts")
+    return prompts
+
+
+def _system(entries: dict[str, object]) -> tuple[str, str] | None:
+    sides = _texts(entries, "system")
+    if not sides:
+        return None
+    if len(sides) != 2:
+        raise LibraryError("has a system that is not two texts, one for each side")
+    return sides[0], sides[1]
 
 
 def _text(entries: dict[str, object], key: str, *, required: bool = False) -> str:

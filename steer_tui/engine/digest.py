@@ -1,0 +1,20 @@
+"""A mark by which contrast examples are known again. Plain values, no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+
+def pairs_digest(
+    positive: Sequence[str],
+    negative: Sequence[str],
+    prompts: Sequence[str] = (),
+    system: Sequence[str] | None = None,
+) -> str:
+    """Return the SHA-256 of examples as a hex digest: the same texts in the same order, the same digest."""
+    content: list[list[str]] = [list(positive), list(negative)]
+    if prompts or system:
+        content += [list(prompts), list(system or ())]
+    return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()
