@@ -61,6 +61,8 @@ class VectorMeta:
     """`producer` and `file` of an imported vector."""
     default_recipe: str | None = None
     """A recipe that was measured to work, None where none was."""
+    parents: tuple[str, ...] = ()
+    """The vectors it was computed from, such as `happy:1`; empty where it was made from texts or imported."""
     format: int = FORMAT
     extra: dict[str, object] = field(default_factory=dict)
     """Entries this version does not know, kept for the next one."""
@@ -89,6 +91,8 @@ class VectorMeta:
         }
         if self.default_recipe is not None:
             known["default_recipe"] = self.default_recipe
+        if self.parents:
+            known["parents"] = list(self.parents)
         return {**self.extra, **known}
 
     @classmethod
@@ -121,6 +125,7 @@ class VectorMeta:
             diagnostics=fields.diagnostics("diagnostics"),
             source=fields.source("source"),
             default_recipe=fields.text("default_recipe") or None,
+            parents=fields.texts("parents"),
             format=version,
             extra=fields.rest(),
         )
