@@ -130,7 +130,7 @@ class Journal:
         """Add the text and the live changes of some steps to a run."""
         steered = "".join(step.steered.text for step in steps if step.steered)
         baseline = "".join(step.baseline.text for step in steps if step.baseline)
-        changes = [Change(step.index, step.change) for step in steps if step.change is not None]
+        changes = [step.changed for step in steps if step.changed is not None]
         self._connection.execute(
             "UPDATE runs SET steered = steered || ?, baseline = baseline || ?, changes = changes || ? WHERE id = ?",
             (clean(steered), clean(baseline), changes_to_lines(changes), run_id),

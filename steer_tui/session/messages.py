@@ -3,55 +3,94 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from steer_tui.engine.types import ModelInfo, Request, RunResult, Step
+
+
+class Event:
+    """Something that happened on the engine thread."""
+
+    __slots__ = ()
+
+    def supersedes(self, last: Event) -> bool:
+        """Return whether `last`, which nobody has read yet, need not be read any more."""
+        return False
+
+
+class Command:
+    """Something for the engine thread to do."""
+
+    __slots__ = ()
+    is_work: ClassVar[bool] = True
+    """Whether `Engine.stop_run` stops it, and loading another model."""
+
+    def refused(self, message: str, hint: str | None) -> Event:
+        """Return the event that closes the command where it cannot be done."""
+        raise NotImplementedError
+
 
 # Commands, from the screen to the engine thread.
 
 
 @dataclass(frozen=True, slots=True)
-class LoadModel:
+class LoadModel(Command):
     """Load a model; the one in use stays usable until the new one is ready."""
 
+    is_work: ClassVar[bool] = False
     ref: str
     device: str = "auto"
     dtype: str = "auto"
     device_map: str | None = None
     offline: bool = False
 
+    def refused(self, message: str, hint: str | None) -> Event:
+        """Return LoadFailed."""
+        return LoadFailed(self.ref, message, hint)
+
 
 @dataclass(frozen=True, slots=True)
-class Generate:
+class Generate(Command):
     """Stream a generation."""
 
     run_id: int
     request: Request
 
+    def refused(self, message: str, hint: str | None) -> Event:
+        """Return RunFailed."""
+        return RunFailed(self.run_id, message, hint)
+
 
 @dataclass(frozen=True, slots=True)
-class ExtractConcepts:
+class ExtractConcepts(Command):
     """Make vectors of the named concepts for the loaded model, in one batched pass; empty means all that lack one."""
 
     names: tuple[str, ...] = ()
 
+    def refused(self, message: str, hint: str | None) -> Event:
+        """Return ExtractFinished."""
+        return ExtractFinished((), message, hint)
 
-Command = LoadModel | Generate | ExtractConcepts
 
 # Events, from the engine thread to the screen.
 
 
 @dataclass(frozen=True, slots=True)
-class EngineReady:
+class EngineReady(Event):
     """torch is imported; commands are being read."""
 
 
 @dataclass(frozen=True, slots=True)
-class LoadProgress:
+class LoadProgress(Event):
     """Loading goes on; `fraction` (0 to 1) is None while it cannot be told."""
 
     ref: str
     fraction: float | None
     note: str
+
+    def supersedes(self, last: Event) -> bool:
+        """Only the newest progress of a load counts."""
+        return isinstance(last, LoadProgress) and last.ref == self.ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +112,7 @@ class VectorSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelLoaded:
+class ModelLoaded(Event):
     """A model is ready, with the concepts that can steer it."""
 
     info: ModelInfo
@@ -81,14 +120,14 @@ class ModelLoaded:
 
 
 @dataclass(frozen=True, slots=True)
-class VectorsChanged:
+class VectorsChanged(Event):
     """The list of concepts for the loaded model is now this."""
 
     vectors: tuple[VectorSummary, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class LoadFailed:
+class LoadFailed(Event):
     """Loading ended without a model; the model there was is still in use."""
 
     ref: str
@@ -100,7 +139,7 @@ class LoadFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class RunStarted:
+class RunStarted(Event):
     """The first step of a run is about to be computed."""
 
     run_id: int
@@ -110,7 +149,7 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True)
-class RunSteps:
+class RunSteps(Event):
     """Steps since the last drain, oldest first: the outbox coalesces them into one event."""
 
     run_id: int
@@ -119,7 +158,7 @@ class RunSteps:
 
 
 @dataclass(frozen=True, slots=True)
-class RunFinished:
+class RunFinished(Event):
     """The run ended by itself or was stopped, perhaps before RunStarted; `result.steered.finish` says which."""
 
     run_id: int
@@ -127,7 +166,7 @@ class RunFinished:
 
 
 @dataclass(frozen=True, slots=True)
-class RunFailed:
+class RunFailed(Event):
     """The run ended by an error, perhaps before RunStarted; the model is clean and usable."""
 
     run_id: int
@@ -136,15 +175,19 @@ class RunFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class ExtractProgress:
+class ExtractProgress(Event):
     """Texts read so far of all texts of an extraction."""
 
     done: int
     total: int
 
+    def supersedes(self, last: Event) -> bool:
+        """Only the newest progress counts."""
+        return isinstance(last, ExtractProgress)
+
 
 @dataclass(frozen=True, slots=True)
-class ExtractFinished:
+class ExtractFinished(Event):
     """An extraction ended; VectorsChanged came before it if any vector was made."""
 
     names: tuple[str, ...]
@@ -155,7 +198,7 @@ class ExtractFinished:
 
 
 @dataclass(frozen=True, slots=True)
-class RecipeRefused:
+class RecipeRefused(Event):
     """A live change could not be applied; the recipe in force stays."""
 
     message: str
@@ -163,25 +206,8 @@ class RecipeRefused:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Event):
     """Something to know that stops nothing, such as a journal that cannot be written."""
 
     message: str
     hint: str | None = None
-
-
-Event = (
-    EngineReady
-    | LoadProgress
-    | ModelLoaded
-    | VectorsChanged
-    | LoadFailed
-    | RunStarted
-    | RunSteps
-    | RunFinished
-    | RunFailed
-    | ExtractProgress
-    | ExtractFinished
-    | RecipeRefused
-    | Notice
-)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 
 from steer_tui.engine.types import Step
-from steer_tui.session.messages import Event, ExtractProgress, LoadProgress, RunSteps
+from steer_tui.session.messages import Event, RunSteps
 
 
 class Outbox:
@@ -29,7 +29,7 @@ class Outbox:
                 self._put_steps(event, last)
                 return
             self._close_steps()
-            if _supersedes(event, last):
+            if last is not None and event.supersedes(last):
                 self._events[-1] = event
             else:
                 self._events.append(event)
@@ -56,9 +56,3 @@ class Outbox:
             assert isinstance(last, RunSteps)
             self._events[-1] = RunSteps(last.run_id, tuple(self._steps), last.tokens_per_second)
             self._steps = []
-
-
-def _supersedes(event: Event, last: Event | None) -> bool:
-    if isinstance(event, LoadProgress):
-        return isinstance(last, LoadProgress) and last.ref == event.ref
-    return isinstance(event, ExtractProgress) and isinstance(last, ExtractProgress)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from steer_tui.engine.hookvalues import HookSpec
 from steer_tui.engine.types import Change, Finish, Request, Sampling
 
 Ending = Finish | Literal["failed"]
@@ -63,7 +64,9 @@ def request_to_json(request: Request) -> dict[str, object]:
         "baseline": request.baseline,
         "raw": request.raw,
         "statistics": request.statistics,
-        "changes": [{"step": change.step, "recipe": change.recipe} for change in request.changes],
+        "changes": [change.to_json() for change in request.changes],
+        "hooks": [spec.to_json() for spec in request.hooks],
+        "hook_file": request.hook_file,
     }
 
 
@@ -82,20 +85,44 @@ def request_from_json(value: Mapping[str, object]) -> Request:
         sampling=Sampling(**{key: sampling[key] for key in Sampling.__slots__}),
         baseline=bool(value["baseline"]),
         raw=bool(value["raw"]),
-        changes=tuple(Change(int(change["step"]), str(change["recipe"])) for change in changes),
+        changes=tuple(map(_change, changes)),
         statistics=bool(value["statistics"]),
+        hooks=_hooks(value.get("hooks") or ()),
+        hook_file=_text(value.get("hook_file")),
     )
 
 
 def changes_to_lines(changes: Iterable[Change]) -> str:
     """Return changes as lines of JSON, which can be appended to others."""
-    return "".join(f"{json.dumps([change.step, change.recipe])}\n" for change in changes)
+    return "".join(f"{json.dumps(change.to_json())}\n" for change in changes)
 
 
 def with_changes(request: Request, lines: str) -> Request:
     """Return a request completed by the changes that came while it ran, as `changes_to_lines` wrote them."""
     changes = {change.step: change for change in request.changes}
     for line in lines.splitlines():
-        step, recipe = json.loads(line)
-        changes[step] = Change(int(step), str(recipe))
+        value = json.loads(line)
+        # Older journals have pairs of step and recipe.
+        change = _change(value) if isinstance(value, dict) else Change(int(value[0]), str(value[1]))
+        changes[change.step] = change
     return replace(request, changes=tuple(changes[step] for step in sorted(changes)))
+
+
+def _change(value: Mapping[str, object]) -> Change:
+    hooks = value.get("hooks")
+    return Change(
+        int(str(value["step"])),
+        str(value["recipe"]),
+        _hooks(hooks) if hooks is not None else None,
+        _text(value.get("hook_file")),
+    )
+
+
+def _hooks(value: object) -> tuple[HookSpec, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise TypeError("hooks are a list")
+    return tuple(map(HookSpec.from_json, value))
+
+
+def _text(value: object) -> str | None:
+    return str(value) if value is not None else None

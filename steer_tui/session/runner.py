@@ -17,14 +17,11 @@ from steer_tui.session.messages import (
     Command,
     EngineReady,
     Event,
-    ExtractConcepts,
-    ExtractFinished,
     Generate,
     LoadFailed,
     LoadModel,
     LoadProgress,
     Notice,
-    RunFailed,
 )
 from steer_tui.session.outbox import Outbox
 from steer_tui.session.task import Task
@@ -81,7 +78,7 @@ class Engine:
             if self._is_closing:
                 return
             if isinstance(command, LoadModel):
-                self._stop(Generate, ExtractConcepts)
+                self._stop_work()
                 self._cancel_loads()
             task = Task(command, self._outbox.put)
             if isinstance(command, LoadModel):
@@ -90,9 +87,9 @@ class Engine:
             self._lock.notify()
 
     def stop_run(self) -> None:
-        """Stop the generation or extraction that is going on, and those that wait."""
+        """Stop the work that is going on, and what waits; loading a model is not stopped by this."""
         with self._lock:
-            self._stop(Generate, ExtractConcepts)
+            self._stop_work()
 
     def change_recipe(self, text: str) -> None:
         """Put another recipe in force in the run that streams or is about to; without one, nothing happens."""
@@ -114,7 +111,8 @@ class Engine:
         deadline = time.monotonic() + timeout
         with self._lock:
             self._is_closing = True
-            self._stop(LoadModel, Generate, ExtractConcepts)
+            for task in self._tasks(Command):
+                task.stop()
             self._lock.notify()
         if self._thread is None or self._journal is None:
             return True
@@ -129,9 +127,10 @@ class Engine:
         current = [self._current] if self._current is not None else []
         return [task for task in (*current, *self._waiting) if isinstance(task.command, kinds)]
 
-    def _stop(self, *kinds: type[Command]) -> None:
-        for task in self._tasks(*kinds):
-            task.stop()
+    def _stop_work(self) -> None:
+        for task in self._tasks(Command):
+            if task.command.is_work:
+                task.stop()
 
     def _cancel_loads(self) -> None:
         for task in self._tasks(LoadModel):
@@ -148,20 +147,22 @@ class Engine:
             with self._lock:
                 self._current = None
 
-    def _begin(self) -> Callable[[Task], None]:
+    def _begin(self) -> Callable[[Task], object]:
         """Import the engine; return what does tasks, which is refusing them where the import failed."""
         from steer_tui.library.store import VectorStore
         from steer_tui.session.tools import engine_tools
         from steer_tui.session.troubles import explain
         from steer_tui.session.worker import Worker
+        from steer_tui.session.workshop import Workshop
 
         assert self._journal is not None
         try:
             store = (self._store or VectorStore)(self._paths)
-            worker = Worker(self._paths, (self._tools or engine_tools)(), store, self._journal)
+            worker = Worker(Workshop(self._paths, (self._tools or engine_tools)(), store, self._journal))
         except (Exception, SystemExit) as error:
             message, hint = explain(error, "starting the engine")
-            return lambda task: _refuse(task, f"the engine cannot start: {message}", hint)
+            reason = f"the engine cannot start: {message}"
+            return lambda task: task.end(task.command.refused(reason, hint))
         self._is_ready = True
         self._outbox.put(EngineReady())
         return worker.do
@@ -175,13 +176,3 @@ class Engine:
                 return None
             self._current = self._waiting.popleft()
             return self._current
-
-
-def _refuse(task: Task, message: str, hint: str | None) -> None:
-    match task.command:
-        case LoadModel(ref=ref):
-            task.end(LoadFailed(ref, message, hint))
-        case Generate(run_id=run_id):
-            task.end(RunFailed(run_id, message, hint))
-        case ExtractConcepts():
-            task.end(ExtractFinished((), message, hint))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 from textual.app import App
 from textual.binding import Binding
 from textual.filter import LineFilter
-from textual.screen import Screen
 
 from steer_tui.config import Config
 from steer_tui.engine.recipe import Term
@@ -34,7 +33,7 @@ from steer_tui.tui.quick import QuickApp
 from steer_tui.tui.safe import Scrubber
 from steer_tui.tui.saver import Saver
 from steer_tui.tui.screens.base import WorkbenchScreen
-from steer_tui.tui.screens.soon import ABOUT, SoonScreen
+from steer_tui.tui.screens.places import PLACES, make_place
 from steer_tui.tui.screens.steer import SteerScreen
 from steer_tui.tui.status import Status
 from steer_tui.tui.themes import own_variables
@@ -60,9 +59,6 @@ class SteerApp(QuickApp):
     TITLE = "steer-tui"
     ENABLE_COMMAND_PALETTE = False
     DEFAULT_MODE = "steer"
-    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
-        **{name: partial(SoonScreen, name) for name in ABOUT}
-    }
 
     def __init__(self, engine: Engine, paths: Paths, config: Config, options: Options | None = None) -> None:
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
@@ -89,7 +85,11 @@ class SteerApp(QuickApp):
         self._inbox = Inbox(self)
         self.saver = Saver(partial(save_session, paths.session), self._complain_of_saving)
         self.steer = SteerScreen()
+        self.places: dict[str, WorkbenchScreen] = {}
+        """The screens that have been visited, by name."""
         self.add_mode("steer", lambda: self.steer)
+        for name in PLACES:
+            self.add_mode(name, partial(self._open_place, name))
         for binding in Binding.make_bindings(self.keymap.bindings()):
             self._bindings.key_to_bindings.setdefault(binding.key, []).append(binding)
         self.wardrobe = Wardrobe(self, paths)
@@ -108,6 +108,9 @@ class SteerApp(QuickApp):
         for line in self.unsaid:
             self.say(line, "warning")
         self.call_after_refresh(self.start_engine)
+
+    def _open_place(self, name: str) -> WorkbenchScreen:
+        return self.places.setdefault(name, make_place(name))
 
     def look_into_outbox(self) -> None:
         """Show what the engine did since the last look."""

@@ -43,6 +43,8 @@ class Inbox:
         for event in events:
             self._app.status = self._app.status.after(event)
             self._show(event, screen)
+            for place in tuple(self._app.places.values()):
+                place.take(event)
         self._app.show_status()
 
     def _show(self, event: Event, screen: SteerScreen) -> None:

@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
+from steer_tui.session.messages import Event
 from steer_tui.tui.actions import FOOTERS, Hint
 from steer_tui.tui.layout import LEAST_HEIGHT, LEAST_WIDTH
 from steer_tui.tui.paints import CLASSES
@@ -64,6 +65,9 @@ class WorkbenchScreen(Screen[None], inherit_bindings=False):
 
     def regain_focus(self) -> None:
         """Give the keyboard back to what had it before the terminal was too small."""
+
+    def take(self, event: Event) -> None:
+        """Take in what the engine did; called for every event, also while another screen is in front."""
 
     # The two lines
 
