@@ -28,7 +28,7 @@ _WIND = re.compile(r"\b(is|are|was|that|because|and|went|has|have) (?=[a-z]+ )")
 _PLAIN_KEYS = ("adj", "noun", "adv", "feel")
 _OBJECTS = {"it": "it", "they": "them", "he": "him", "she": "her"}
 _WARM = {"happy", "enthusiastic", "excited", "calm", "poetic", "formal"}
-BRIEF_WORDS = 10
+BRIEF_WORDS = 12
 """Longest brief passage, in words."""
 
 
@@ -242,29 +242,37 @@ def next_sentence(passage: Passage, governing: Sequence[str]) -> str:
     return finish(passage, body, governing)
 
 
-def _short_first(passage: Passage, governing: Sequence[str]) -> str:
-    """Return a first sentence of few words."""
+def _short_first(passage: Passage, governing: Sequence[str], most: int = BRIEF_WORDS) -> str:
+    """Return a first sentence of at most `most` words."""
     for _ in range(60):
         passage.steps_told = 0
         text = first_sentence(passage, governing)
-        if len(text.split()) <= BRIEF_WORDS:
+        if len(text.split()) <= most:
             return text
     return finish(passage, fill(passage, "{t} {is} {ADJ}.", governing), governing)
 
 
-def _write_brief(passage: Passage) -> list[str]:
-    """Return a clipped passage: a short sentence or a fragment, at times with one more fragment."""
+def _write_brief(passage: Passage, late_onset: bool) -> list[str]:
+    """Return a clipped passage: a short sentence or a fragment, and one to three more fragments."""
     others = tuple(name for name in passage.concepts if name != "brief")
     if others:
         return [_short_first(passage, others)]
-    if passage.rng.random() < 0.4:
-        sentences = [finish(passage, fill(passage, _from_register(passage, ("brief",), "terse"), ("brief",)), ())]
+    if late_onset:
+        sentences = [_short_first(passage, (NEUTRAL,), BRIEF_WORDS - 4)]
+    elif passage.rng.random() < 0.4:
+        sentences = [_fragment(passage, "terse")]
     else:
-        sentences = [_short_first(passage, ("brief",))]
-    left = BRIEF_WORDS - len(sentences[0].split())
-    if left >= 3 and passage.rng.random() < 0.55:
-        sentences.append(finish(passage, fill(passage, _from_register(passage, ("brief",), "close"), ("brief",)), ()))
+        sentences = [_short_first(passage, ("brief",), BRIEF_WORDS - 4)]
+    for _ in range(passage.rng.randint(1, 3)):
+        fragment = _fragment(passage, "close")
+        if len(" ".join((*sentences, fragment)).split()) > BRIEF_WORDS:
+            break
+        sentences.append(fragment)
     return sentences
+
+
+def _fragment(passage: Passage, kind: str) -> str:
+    return finish(passage, fill(passage, _from_register(passage, ("brief",), kind), ("brief",)), ())
 
 
 def _length(passage: Passage) -> int:
@@ -280,7 +288,7 @@ def write(passage: Passage, late_onset: bool) -> list[str]:
         late_onset: The first sentence is neutral and the concepts set in after it.
     """
     if "brief" in passage.concepts:
-        return _write_brief(passage)
+        return _write_brief(passage, late_onset)
     governing = passage.concepts or (NEUTRAL,)
     sentences = []
     if passage.concepts and not late_onset and passage.rng.random() < 0.15 and "excl" in lexicon.register(governing[0]):
