@@ -74,11 +74,6 @@ def new_cache(config: Any) -> DynamicCache:
     return cache
 
 
-def repeat_rows(cache: DynamicCache, rows: int) -> None:
-    """Make a cache of one row one of `rows` equal rows."""
-    cache.batch_repeat_interleave(rows)
-
-
 def keep_rows(cache: DynamicCache, rows: list[int]) -> None:
-    """Go on with these rows only."""
+    """Go on with these rows only, in this order; one that is named twice becomes two."""
     cache.batch_select_indices(torch.tensor(rows))  # on the CPU, as with a device map the layers lie on several devices

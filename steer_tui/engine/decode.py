@@ -18,11 +18,13 @@ import torch
 from torch import Tensor
 
 from steer_tui.engine.blockhooks import BlockHooks
-from steer_tui.engine.cache import keep_rows, new_cache, repeat_rows
+from steer_tui.engine.cache import keep_rows, new_cache
 from steer_tui.engine.draw import Drawer
 from steer_tui.engine.few_rows import FewRows
 from steer_tui.engine.gates import decide_gates
+from steer_tui.engine.groups import group
 from steer_tui.engine.hooked import FwdHooks
+from steer_tui.engine.meter import Meter
 from steer_tui.engine.model import LanguageModel
 from steer_tui.engine.plan import Plan
 from steer_tui.engine.prompt import pad_left
@@ -67,6 +69,7 @@ class Decoder:
         watch: Sequence[int] = (),
         hooks: FwdHooks = (),
         hook_rows: Sequence[int] | None = None,
+        meter: Meter | None = None,
     ) -> None:
         """Prepare a batch.
 
@@ -76,6 +79,7 @@ class Decoder:
             watch: Blocks whose statistics each step brings; none by default, which costs nothing.
             hooks: Pairs of point and hook for this batch, beside those that are registered; they come after the terms.
             hook_rows: Rows that all of them act on, by index; None for all. A hook's own `rows` win.
+            meter: Measures how much steering adds.
         """
         self._lm = lm
         self._rows = list(rows)
@@ -88,7 +92,9 @@ class Decoder:
         begin = [self._rows[index] for index in self.alive]
         self._drawer = Drawer([row.sampling for row in begin])
         self._plan = Plan([len(row.prompt_ids) for row in begin], lm.info.width, lm.device, lm.dtype)
-        self._plan_on = True
+        self._prefill_plan: Plan | None = None
+        """The plan of the rows that stand for all while the prompts are read; None at any other time."""
+        self._meter = meter
         self._is_quiet = False
         self._cache = new_cache(lm.model.config)
         self._mask: Tensor | None = None
@@ -181,25 +187,31 @@ class Decoder:
             self._watch.keep(places)
 
     def _prefill(self) -> Tensor:
-        """Read the prompts; equal prompts that nothing steers are read once."""
-        prompts = [list(self._rows[index].prompt_ids) for index in self.alive]
-        lengths = [len(prompt) for prompt in prompts]
-        ends = [length - 1 for length in lengths]
-        shared = len(prompts) > 1 and all(p == prompts[0] for p in prompts) and not self._plan.touches(0, lengths[0])
-        shared = shared and not self._lm.layers.attached
-        ids, mask = pad_left(prompts[:1] if shared else prompts, self._lm.pad_id, self._lm.device)
+        """Read the prompts; rows whose prompts and whose terms on them are the same are read once."""
+        prompts = [tuple(self._rows[index].prompt_ids) for index in self.alive]
+        ends = [len(prompt) - 1 for prompt in prompts]
+        read, place = list(range(len(prompts))), list(range(len(prompts)))
+        if not self._lm.layers.attached:
+            read, place = group((prompt, self._plan.on_prompt(row)) for row, prompt in enumerate(prompts))
+        ids, mask = pad_left([prompts[row] for row in read], self._lm.pad_id, self._lm.device)
         grid = mask.cumsum(-1) - 1  # -1 on padding
-        self._mask = None if min(lengths) == max(lengths) else mask
+        self._mask = None if min(ends) == max(ends) else mask
         self._plan.at(ends, grid)
-        self._plan_on = not shared
-        logits = self._forward(ids, grid.clamp_min(0))
-        self._plan_on = True
-        if shared:
-            repeat_rows(self._cache, len(prompts))
-            logits = logits.repeat(len(prompts), 1)
-            if self._watch is not None:
-                self._watch.spread(len(prompts))
-        return logits
+        self._prefill_plan = self._plan if len(read) == len(prompts) else self._plan.some(read)
+        self._prefill_plan.at([ends[row] for row in read], grid)
+        try:
+            logits = self._forward(ids, grid.clamp_min(0), place)
+        finally:
+            self._prefill_plan = None
+        return self._spread(logits, place) if len(read) < len(prompts) else logits
+
+    def _spread(self, logits: Tensor, place: list[int]) -> Tensor:
+        """Go on with every row from the one that was read for it."""
+        keep_rows(self._cache, place)
+        self._mask = None if self._mask is None else self._mask[place]
+        if self._watch is not None:
+            self._watch.keep(place)
+        return logits[place]
 
     def _advance(self, newest: Tensor) -> Tensor:
         """Read the tokens drawn last, (R, 1)."""
@@ -207,11 +219,14 @@ class Decoder:
         if self._mask is not None:
             self._mask = torch.cat([self._mask, self._mask.new_ones(len(positions), 1)], dim=1)
         self._plan.at(positions)
-        return self._forward(newest, torch.tensor(positions, device=self._lm.device).unsqueeze(1))
+        at = torch.tensor(positions, device=self._lm.device).unsqueeze(1)
+        return self._forward(newest, at, range(len(positions)))
 
-    def _forward(self, ids: Tensor, positions: Tensor) -> Tensor:
-        """Return the logits of the last position, (R, V)."""
+    def _forward(self, ids: Tensor, positions: Tensor, place: Sequence[int]) -> Tensor:
+        """Return the logits of the last position, (R, V); `place` says which row of `ids` stands for each row."""
         self._lm.layers.batch_rows = self.alive
+        if self._meter is not None:
+            self._meter.at(self.alive, place)
         options: dict[str, Any] = {"past_key_values": self._cache, "use_cache": True, "return_dict": True}
         if self._mask is not None:
             options["attention_mask"] = self._mask
@@ -225,9 +240,11 @@ class Decoder:
     def _on_block(self, layer: int, hidden: Tensor) -> Tensor:
         if self._is_quiet:
             return hidden
-        after = self._plan.apply(layer, hidden) if self._plan_on else hidden
+        after = (self._prefill_plan or self._plan).apply(layer, hidden)
         if self._watch is not None:
             self._watch.note(layer, hidden, after)
+        if self._meter is not None and after is not hidden:
+            self._meter.note(hidden, after)
         return after
 
 
@@ -241,6 +258,6 @@ def few_rows(lm: LanguageModel) -> FewRows:
     """Return what is known of quick linear layers for this model; timed once per model."""
     known = getattr(lm, "_few_rows", None)
     if known is None:
-        known = FewRows(lm.model)
+        known = FewRows(lm.model, lm.timings)
         lm._few_rows = known  # type: ignore[attr-defined]
     return known

@@ -51,9 +51,16 @@ class Plan:
         self._buffers.clear()
         self._compile()
 
-    def touches(self, low: int, high: int) -> bool:
-        """Say whether any row is changed at a position of `low <= p < high`."""
-        return any(self._terms[row][slot].touches(low, high, self._prompt_lengths[row]) for row, slot in self._pairs)
+    def some(self, rows: Sequence[int]) -> Plan:
+        """Return a plan of its own for these rows, in this order."""
+        plan = Plan([self._prompt_lengths[row] for row in rows], self._width, self._device, self._dtype)
+        plan.set_rows({place: self._terms[row] for place, row in enumerate(rows)})
+        return plan
+
+    def on_prompt(self, row: int) -> tuple[ActiveTerm, ...]:
+        """Return the terms that change a row's prompt."""
+        length = self._prompt_lengths[row]
+        return tuple(term for term in self._terms[row] if term.touches(0, length, length))
 
     def acts(self, row: int) -> bool:
         """Say whether any term acts on the newest position of a row, as told by the last `at`."""

@@ -46,14 +46,9 @@ class Watch:
         self._origins, self._lengths = origins.to(device), lengths.to(device)
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Go on with these rows only."""
+        """Go on with these rows only, in this order; one that is named twice becomes two."""
         self._after = self._after[:, list(rows)].contiguous()
         self._before = self._before[:, list(rows)].contiguous()
-
-    def spread(self, rows: int) -> None:
-        """Make the statistics of one row those of `rows` equal rows."""
-        self._after = self._after[:, :1].repeat(1, rows, 1)
-        self._before = self._before[:, :1].repeat(1, rows, 1)
 
     def note(self, layer: int, before: Tensor, after: Tensor) -> None:
         """Keep a block's output, (R, T, D), as it was and as it is now; only the newest token of every row."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import DynamicCache, LlamaConfig, MistralConfig
 from transformers.cache_utils import DynamicLayer
 
-from steer_tui.engine.cache import GrowingLayer, keep_rows, new_cache, repeat_rows
+from steer_tui.engine.cache import GrowingLayer, keep_rows, new_cache
 
 HEADS, DIM = 2, 4
 
@@ -107,7 +107,7 @@ def test_a_new_cache_grows_where_it_can_and_keeps_sliding_layers() -> None:
 def test_rows_are_repeated_and_kept(config: LlamaConfig) -> None:
     cache = new_cache(config)
     filled(cache)
-    repeat_rows(cache, 4)
+    keep_rows(cache, [0] * 4)
     assert all(layer.keys.shape[0] == 4 for layer in cache.layers)
     cache = new_cache(config)
     filled(cache, rows=4)

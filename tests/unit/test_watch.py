@@ -89,7 +89,7 @@ def test_one_row_can_stand_for_all() -> None:
     hidden = torch.randn(1, 4, WIDTH)
     for layer in watch.layers:
         watch.note(layer, hidden, hidden)
-    watch.spread(ROWS)
+    watch.keep([0] * ROWS)
     found = watch.read()
     assert found[0] == found[1] == found[2] and found[0].norm[0] == pytest.approx(float(hidden[0, -1].norm()), rel=1e-5)
 
