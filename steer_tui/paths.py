@@ -68,6 +68,11 @@ class Paths:
         return self.state / "session.json"
 
     @property
+    def timings(self) -> Path:
+        """Which way to compute is quicker on this machine, JSON."""
+        return self.state / "timings.json"
+
+    @property
     def log(self) -> Path:
         """Where everything goes that must not reach the screen."""
         return self.state / "steer-tui.log"

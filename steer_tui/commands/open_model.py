@@ -38,6 +38,7 @@ def open_model(options: Options) -> LanguageModel:
             device_map=options.device_map,
             offline=options.offline or config.offline,
             on_progress=progress.show,
+            timings=paths.timings,
         )
     _remember(paths, ref)
     return lm

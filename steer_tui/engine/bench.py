@@ -22,6 +22,7 @@ from steer_tui.engine.decode import Decoder, Row
 from steer_tui.engine.model import LanguageModel
 from steer_tui.engine.recipe import Recipe, Term
 from steer_tui.engine.resolve import ActiveTerm, resolve
+from steer_tui.engine.timings import processor
 from steer_tui.engine.types import ModelInfo, Sampling
 from steer_tui.engine.vector import SteeringVector
 from steer_tui.engine.vectormeta import MadeFor, VectorMeta
@@ -200,7 +201,7 @@ def _vocabulary(lm: LanguageModel) -> int:
 
 
 def _machine(lm: LanguageModel, bandwidth: float) -> dict[str, object]:
-    device = torch.cuda.get_device_name(lm.device) if lm.device.type == "cuda" else _processor()
+    device = torch.cuda.get_device_name(lm.device) if lm.device.type == "cuda" else processor()
     return {
         "processor": device,
         "threads": torch.get_num_threads(),
@@ -209,11 +210,3 @@ def _machine(lm: LanguageModel, bandwidth: float) -> dict[str, object]:
         "system": f"{platform.system()} {platform.machine()}",
         "read_bytes_per_second": bandwidth,
     }
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
-            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration, IndexError):
-        return platform.processor() or platform.machine()

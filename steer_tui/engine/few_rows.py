@@ -2,8 +2,8 @@
 
 `F.linear` with one to eight rows reaches about half of the memory bandwidth there (measured with torch 2.13 and MKL).
 The product written the other way round, `weight @ x.T` with two columns or more, reaches it; a single row goes as two
-equal columns. Which form is quicker is timed on the model's own weights once, for every number of rows. Replaced only
-while a run lasts.
+equal columns. Which form is quicker is timed on the model's own weights once, for every number of rows, and kept where
+a file for it is given. Replaced only while a run lasts.
 """
 
 from __future__ import annotations
@@ -12,11 +12,15 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import accumulate
+from pathlib import Path
 from typing import TypeGuard
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from steer_tui.engine.timings import keep_choices, machine_key, read_choices
 
 MOST_ROWS = 8
 _ROUNDS = 7
@@ -49,17 +53,26 @@ def as_columns(layer: nn.Linear, hidden: Tensor) -> Tensor:
 class FewRows:
     """Knows for one model at which row counts `as_columns` is quicker."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, timings: Path | None = None) -> None:
+        """Prepare; nothing is timed yet.
+
+        Args:
+            model: Whose linear layers are meant.
+            timings: File that keeps the choices, so that other processes make the same.
+        """
         self._layers = [module for module in model.modules() if _is_plain(module)]
-        self._chosen: dict[int, bool] = {}
+        self._timings = timings
+        self._key = machine_key(tuple(layer.weight.shape) for layer in self._sample())
+        self._chosen = read_choices(timings, self._key)
 
     def prepare(self, most_rows: int) -> None:
         """Time what is not known yet for 1 to `most_rows` rows; costs a few decode steps, once."""
-        if not self._layers:
+        missing = [rows for rows in range(1, min(most_rows, MOST_ROWS) + 1) if rows not in self._chosen]
+        if not missing or not self._layers:
             return
-        for rows in range(1, min(most_rows, MOST_ROWS) + 1):
-            if rows not in self._chosen:
-                self._chosen[rows] = self._columns_win(rows)
+        for rows in missing:
+            self._chosen[rows] = self._columns_win(rows)
+        keep_choices(self._timings, self._key, self._chosen)
 
     @contextmanager
     def installed(self, most_rows: int) -> Iterator[None]:
@@ -85,13 +98,14 @@ class FewRows:
 
         return forward
 
+    def _sample(self) -> list[nn.Linear]:
+        """Return the first layers, as many as are timed."""
+        sizes = accumulate(layer.weight.numel() * 4 for layer in self._layers)
+        count = sum(size <= _SAMPLE_BYTES for size in sizes)
+        return self._layers[: count + 1]
+
     def _columns_win(self, rows: int) -> bool:
-        sample, size = [], 0
-        for layer in self._layers:
-            sample.append((layer, torch.randn(rows, 1, layer.in_features)))
-            size += layer.weight.numel() * 4
-            if size > _SAMPLE_BYTES:
-                break
+        sample = [(layer, torch.randn(rows, 1, layer.in_features)) for layer in self._sample()]
         taken: dict[Linear, list[float]] = {as_linear: [], as_columns: []}
         with torch.inference_mode():
             for _ in range(_ROUNDS):

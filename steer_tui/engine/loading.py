@@ -34,6 +34,7 @@ def load_model(
     offline: bool = False,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
+    timings: Path | None = None,
 ) -> LanguageModel:
     """Load the model that `ref` names.
 
@@ -45,6 +46,7 @@ def load_model(
         offline: True forbids every network call.
         on_progress: Called with (fraction or None, note) as stages and weights go by.
         should_stop: Asked between stages and between tensors; True ends the load.
+        timings: File that keeps which way to compute was timed to be quicker, for the same text in every process.
 
     Raises:
         ModelError: The model cannot be found or loaded; `OutOfMemory` where it does not fit.
@@ -64,10 +66,10 @@ def load_model(
         progress.say(None, "looking for the model")
         with explained(f"{ref!r}"):
             source = find_source(ref, offline, progress, approve)
-        return _load(source, placement, progress)
+        return _load(source, placement, progress, timings)
 
 
-def _load(source: Source, placement: Placement, progress: Progress) -> LanguageModel:
+def _load(source: Source, placement: Placement, progress: Progress, timings: Path | None) -> LanguageModel:
     """Load a model whose files are here."""
     progress.say(None, "reading config and tokenizer")
     with explained(source.id):
@@ -79,16 +81,17 @@ def _load(source: Source, placement: Placement, progress: Progress) -> LanguageM
     with explained(source.id):
         model = read_weights(source, checkpoint, placement)
         progress.say(None, "finding the blocks")
-        return _wrapped(source, checkpoint, model, tokenizer)
+        lm = _wrapped(source, checkpoint, model, tokenizer)
+        lm.timings = timings
+        few_rows(lm).prepare(_ROWS)
+        return lm
 
 
 def _wrapped(source: Source, checkpoint: Checkpoint, model: Any, tokenizer: Any) -> LanguageModel:
     stored = None
     if checkpoint.files and is_rounded_further(model.dtype):
         stored = stored_reader(checkpoint.files, model.base_model_prefix)
-    lm = LanguageModel(model, tokenizer, ref=source.ref, id=source.id, stored=stored)
-    few_rows(lm).prepare(_ROWS)
-    return lm
+    return LanguageModel(model, tokenizer, ref=source.ref, id=source.id, stored=stored)
 
 
 def _approve_download(ref: str, folder: Path, size: int, placement: Placement) -> None:

@@ -5,7 +5,7 @@ Promises nothing about where it came from (`loading` does that) and installs no 
 
 from __future__ import annotations
 
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import torch
@@ -49,13 +49,17 @@ class LanguageModel(Hooked):
         """Any of these ends a text."""
         self.pad_id: int = _pad_id(tokenizer, _rows(self.structure))
         """Fills batches; always masked, so that any valid id does."""
+        self.timings: Path | None = None
+        """File that keeps what was chosen by timing; None times anew in every process."""
         self.info: ModelInfo = self._describe(ref, id, stored)
 
     @classmethod
     def load(cls, ref: str = "demo", **options: Any) -> LanguageModel:
         """Load `demo`, a local folder, a `.gguf` file or a hub id; options as `loading.load_model` takes them."""
         from steer_tui.engine.loading import load_model
+        from steer_tui.paths import find_paths
 
+        options.setdefault("timings", find_paths().timings)
         return load_model(ref, **options)
 
     def encode(self, prompt: str, raw: bool = False) -> list[int]:

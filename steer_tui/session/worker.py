@@ -103,6 +103,7 @@ class Worker:
             offline=command.offline,
             on_progress=lambda fraction, note: task.say(LoadProgress(command.ref, fraction, clean(note))),
             should_stop=lambda: task.is_stopped,
+            timings=self._shop.paths.timings,
         )
         shelf = Shelf(self._shop.paths, self._shop.store, lm.info)
         if task.end(ModelLoaded(lm.info, shelf.summaries())):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,6 +11,7 @@ from torch import nn
 
 from steer_tui.engine import few_rows
 from steer_tui.engine.few_rows import FewRows, as_columns
+from steer_tui.engine.timings import machine_key
 from tests.unit.tiny import left_behind, new_lm, shared_lm
 
 
@@ -114,3 +117,33 @@ def test_the_measurement_itself_runs_and_leaves_nothing() -> None:
     with FewRows(lm.model).installed(3):
         lm.model(input_ids=torch.tensor([[5], [6], [7]]))
     assert not left_behind(lm)
+
+
+def test_a_choice_is_kept_for_the_next_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, model = tmp_path / "state" / "timings.json", new_lm().model
+    asked: list[int] = []
+    monkeypatch.setattr(FewRows, "_columns_win", lambda self, rows: bool(asked.append(rows)) or rows == 2)
+    FewRows(model, path).prepare(3)
+    again = FewRows(model, path)
+    again.prepare(4)
+    assert asked == [1, 2, 3, 4]
+    assert again._chosen == {1: False, 2: True, 3: False, 4: False}
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"[1]", b'{"x": 3}', b"[" * 100_000])
+def test_a_broken_file_of_choices_is_written_anew(tmp_path: Path, content: bytes) -> None:
+    path, model = tmp_path / "timings.json", new_lm().model
+    path.write_bytes(content)
+    known = FewRows(model, path)
+    known.prepare(1)
+    assert FewRows(model, path)._chosen == known._chosen != {}
+
+
+def test_another_number_of_threads_is_another_machine() -> None:
+    threads = torch.get_num_threads()
+    before = machine_key([(2, 3)])
+    torch.set_num_threads(threads + 1)
+    try:
+        assert machine_key([(2, 3)]) != before
+    finally:
+        torch.set_num_threads(threads)
