@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from steer_tui.engine.blockhooks import BlockHooks
-from steer_tui.engine.cache import new_cache
+from steer_tui.engine.cache import keep_rows, new_cache
+from steer_tui.engine.groups import group
 from steer_tui.engine.model import LanguageModel
 from steer_tui.engine.prompt import pad_left
 from steer_tui.engine.resolve import LayerVector, first_best, layer_vector
@@ -82,6 +83,7 @@ class Reader:
             layer = first_best(vector)
             self._concepts[name] = (layer, layer_vector(vector, layer))
         self.readings = [Reading() for _ in prompts]
+        self._rows = list(range(len(prompts)))
         self._cache = new_cache(lm.model.config)
         self._last: Tensor | None = None
         self._mask: Tensor | None = None
@@ -94,7 +96,8 @@ class Reader:
         """Read on.
 
         Args:
-            rows: The next generated ids of each row; one may bring fewer than others, and none after it did.
+            rows: The next generated ids of each row that is kept; a row may bring fewer than others, and none after it
+                did.
             drawn_from: For each row the logits (n, V) its ids were drawn from, or None.
         """
         if self._last is None:
@@ -106,10 +109,30 @@ class Reader:
             part = [row[start : start + piece] for row in rows]
             self._read_piece(part, [None if all_ is None else all_[start : start + piece] for all_ in given])
 
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these rows only, by the index that they began with, ascending; `readings` stays whole."""
+        places = [self._rows.index(row) for row in rows]
+        if len(places) == len(self._rows):
+            return
+        self._rows = list(rows)
+        self._lengths = [self._lengths[place] for place in places]
+        if self._last is not None:
+            self._last = self._last[places]
+            self._mask = None if self._mask is None else self._mask[places]
+            keep_rows(self._cache, places)
+
     def _begin(self) -> Tensor:
-        ids, mask = pad_left(self._prompts, self._lm.pad_id, self._lm.device)
+        """Read the prompts of the rows that are kept, equal ones once; return the logits that follow them."""
+        prompts = [self._prompts[row] for row in self._rows]
+        read, place = group(tuple(prompt) for prompt in prompts)
+        ids, mask = pad_left([prompts[row] for row in read], self._lm.pad_id, self._lm.device)
         self._mask = mask if min(self._lengths) < max(self._lengths) else None
-        return self._forward(ids, (mask.cumsum(-1) - 1).clamp_min(0), last_only=True)[:, -1].float()
+        last = self._forward(ids, (mask.cumsum(-1) - 1).clamp_min(0), last_only=True)[:, -1].float()
+        if len(read) == len(prompts):
+            return last
+        self._mask = None if self._mask is None else self._mask[place]
+        keep_rows(self._cache, place)
+        return last[place]
 
     def _read_piece(self, rows: Sequence[Sequence[int]], drawn_from: Sequence[Tensor | None]) -> None:
         count = max(map(len, rows))
@@ -127,14 +150,13 @@ class Reader:
         predicted = torch.log_softmax(torch.cat([self._last.unsqueeze(1), logits[:, :-1]], dim=1), dim=-1)
         surprise = -predicted.gather(2, ids.unsqueeze(-1)).squeeze(-1)
         for index, row in enumerate(rows):
-            self._note(index, row, surprise[index], predicted[index], drawn_from[index])
+            if row:
+                self._note(index, row, surprise[index], predicted[index], drawn_from[index])
         self._last = logits[:, -1]
         self._lengths = [length + count for length in self._lengths]
 
     def _note(self, index: int, ids: Sequence[int], surprise: Tensor, predicted: Tensor, given: Tensor | None) -> None:
-        reading, count = self.readings[index], len(ids)
-        if not count:
-            return
+        reading, count = self.readings[self._rows[index]], len(ids)
         reading.tokens += count
         reading.surprise += float(surprise[:count].cpu().double().sum())  # MPS has no float64
         if given is not None:

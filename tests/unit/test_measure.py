@@ -168,6 +168,28 @@ def test_rows_of_several_lengths_are_read_as_each_alone(kind: str) -> None:
         assert found.surprise == pytest.approx(surprise, rel=1e-4)
 
 
+@pytest.mark.parametrize("lengths", [(5, 5, 5, 5), (4, 7, 4, 7)])
+@pytest.mark.parametrize("kind", ["llama", "bloom", "gemma2"])
+def test_rows_that_begin_alike_are_read_as_each_alone_and_may_leave(kind: str, lengths: tuple[int, ...]) -> None:
+    lm = shared_lm(kind) if kind in KINDS else sliding_lm(kind)
+    vectors = new_vectors(lm, "happy")
+    prompts = [random_ids(lm, length, length) for length in lengths]
+    rows = [random_ids(lm, length, 50 + length) for length in (9, 3, 12, 6)]
+    together = Reader(lm, prompts, vectors)
+    together.read([row[:3] for row in rows])
+    together.keep([0, 2, 3])
+    together.read([rows[row][3:6] for row in (0, 2, 3)])
+    together.keep([0, 2])
+    together.read([rows[row][6:] for row in (0, 2)])
+    for place, (prompt, row) in enumerate(zip(prompts, rows, strict=True)):
+        alone = Reader(lm, [prompt], vectors)
+        alone.read([row])
+        found, wanted = together.readings[place], alone.readings[0]
+        assert found.tokens == len(row)
+        assert found.surprise == pytest.approx(wanted.surprise, rel=1e-4)
+        assert found.place("happy") == pytest.approx(wanted.place("happy"), rel=1e-3, abs=1e-4)
+
+
 @pytest.mark.parametrize("kind", ["llama", "mistral", "gemma3"])
 def test_a_text_read_in_turns_is_read_as_one(kind: str) -> None:
     lm = shared_lm() if kind == "llama" else sliding_lm(kind)
