@@ -24,8 +24,8 @@ from steer_tui.engine.few_rows import FewRows
 from steer_tui.engine.gates import decide_gates
 from steer_tui.engine.groups import group
 from steer_tui.engine.hooked import FwdHooks
-from steer_tui.engine.meter import Meter
 from steer_tui.engine.model import LanguageModel
+from steer_tui.engine.normmeter import NormMeter
 from steer_tui.engine.plan import Plan
 from steer_tui.engine.prompt import pad_left
 from steer_tui.engine.resolve import ActiveTerm
@@ -69,7 +69,7 @@ class Decoder:
         watch: Sequence[int] = (),
         hooks: FwdHooks = (),
         hook_rows: Sequence[int] | None = None,
-        meter: Meter | None = None,
+        meter: NormMeter | None = None,
     ) -> None:
         """Prepare a batch.
 
