@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from steer_tui.engine.out_of_memory import is_out_of_memory
 from steer_tui.errors import ModelError, OutOfMemory, SteerError
 from steer_tui.text import one_line
 
 MAX_REASON = 200
-_MEMORY_SIGNS = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
 _OTHER_MODEL = "choose another model; `steer-tui models` lists what is here"
 
 
@@ -31,7 +31,7 @@ def translate(what: str, error: Exception) -> ModelError:
     """Return the error to show; its message keeps the reason in one line."""
     text = str(error)
     lowered = text.lower()
-    if isinstance(error, MemoryError) or any(sign in lowered for sign in _MEMORY_SIGNS):
+    if is_out_of_memory(error):
         return OutOfMemory(f"there is not enough memory for {what}", hint="choose a smaller model with `m`")
     if "trust_remote_code" in text:
         return needs_code(what)

@@ -1,11 +1,9 @@
-"""One error for running out of memory, whichever device and allocator said so in whichever words."""
+"""One error for running out of memory, whichever device and allocator said so in whichever words. Imports no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import torch
 
 from steer_tui.errors import OutOfMemory
 
@@ -14,8 +12,8 @@ _WORDS = ("out of memory", "can't allocate memory", "cannot allocate memory", "n
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Say whether an error means that memory ran out."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+    """Say whether an error means that memory ran out, by whatever kind a library says so."""
+    if isinstance(error, OutOfMemory | MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _WORDS)
 

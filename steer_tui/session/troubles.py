@@ -13,7 +13,8 @@ from pathlib import Path
 
 from steer_tui.engine.modelfiles import size_of, weight_files
 from steer_tui.engine.models import DEMO, ModelChoice, next_smaller
-from steer_tui.errors import OutOfMemory, SteerError
+from steer_tui.engine.out_of_memory import is_out_of_memory
+from steer_tui.errors import SteerError
 from steer_tui.text import clean, one_line
 
 log = logging.getLogger("steer_tui.session")
@@ -21,7 +22,6 @@ log.addHandler(logging.NullHandler())  # without one, logging writes to stderr, 
 
 LOG_HINT = "the log has the details; `steer-tui locate log` says where it is"
 MAX_MESSAGE = 300
-_MEMORY_WORDS = ("can't allocate memory", "out of memory", "not enough memory")
 
 
 def explain(error: BaseException, doing: str) -> tuple[str, str | None]:
@@ -38,13 +38,6 @@ def explain(error: BaseException, doing: str) -> tuple[str, str | None]:
         return "there is not enough memory", "choose a smaller model with `m`, or ask for fewer tokens"
     text = one_line(str(error))[:MAX_MESSAGE]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__, LOG_HINT
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Say whether memory ran out, by whatever error a library says so."""
-    if isinstance(error, OutOfMemory | MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _MEMORY_WORDS)
 
 
 def release_memory() -> None:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from steer_tui.engine.models import remember_model
+from steer_tui.engine.out_of_memory import is_out_of_memory
 from steer_tui.engine.recipe import parse_recipe
 from steer_tui.engine.types import ModelInfo, Request, RunResult, Step, Text
 from steer_tui.errors import Cancelled, LibraryError, SteerError
@@ -33,7 +34,7 @@ from steer_tui.session.messages import (
 from steer_tui.session.shelf import Shelf
 from steer_tui.session.speed import Speed
 from steer_tui.session.task import Task
-from steer_tui.session.troubles import explain, is_out_of_memory, release_memory, smaller_model
+from steer_tui.session.troubles import explain, release_memory, smaller_model
 from steer_tui.session.workshop import Workshop
 from steer_tui.text import clean
 
