@@ -43,6 +43,8 @@ class Concept:
     """What each pair answers, as many as there are pairs; empty where the texts stand alone."""
     system: tuple[str, str] | None = None
     """System prompts of the two sides, read over the same user messages; None where the texts themselves differ."""
+    instruction: str = ""
+    """What asks for the concept in words, such as `Answer happily.`: what steering is compared with; empty for none."""
 
     @property
     def pairs(self) -> int:
@@ -145,6 +147,7 @@ def parse_concept(text: str, path: Path, *, is_bundled: bool = False) -> Concept
         bundled=is_bundled,
         prompts=_prompts(entries, len(positive)),
         system=_system(entries),
+        instruction=one_line(_text(entries, "instruction")),
     )
 
 

@@ -20,7 +20,7 @@ GROUPS = {
 }
 NAMES = [name for names in GROUPS.values() for name in names]
 WORDED = [name for name in NAMES if name not in GROUPS["brevity"]]
-FIELDS = {"name", "group", "description", "positive", "negative", "test_prompts", "words"}
+FIELDS = {"name", "group", "description", "instruction", "positive", "negative", "test_prompts", "words"}
 
 
 def load(name: str) -> dict[str, Any]:
@@ -53,6 +53,7 @@ def test_fields(group: str, name: str) -> None:
     assert concept["name"] == name
     assert concept["group"] == group
     assert 0 < len(concept["description"]) <= 60
+    assert concept["instruction"].startswith("Answer ") and concept["instruction"].endswith(".")
     assert 6 <= len(concept["test_prompts"]) <= 8
     assert len(set(concept["test_prompts"])) == len(concept["test_prompts"])
 
