@@ -29,7 +29,7 @@ def write_atomic(path: Path, data: bytes) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            _write_flushed(temporary, data)
+            write_flushed(temporary, data)
             os.replace(temporary, target)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -39,7 +39,12 @@ def write_atomic(path: Path, data: bytes) -> None:
         raise write_error(path, error) from error
 
 
-def _write_flushed(path: Path, data: bytes) -> None:
+def write_flushed(path: Path, data: bytes) -> None:
+    """Write a new file and flush it to disk.
+
+    Raises:
+        OSError: It cannot be written whole; a part of it may lie there.
+    """
     # 0o666 less the umask, as any program's files: tempfile would make them private and unshareable.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     with os.fdopen(descriptor, "wb") as file:

@@ -19,6 +19,7 @@ from steer_tui.library.names import is_name, slug
 from steer_tui.text import one_line
 
 SUFFIX = ".safetensors"
+NOT_A_NAME = "has a file name that cannot be a vector's name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def read_entry(path: Path, *, is_bundled: bool) -> VectorEntry:
     """Return what one vector file says of itself; a problem instead of an error."""
     name = path.name.removesuffix(SUFFIX)
     if not is_name(name):
-        return VectorEntry(path, one_line(name), is_bundled, problem="has a file name that cannot be a vector's name")
+        return VectorEntry(path, one_line(name), is_bundled, problem=NOT_A_NAME)
     try:
         header = read_header(path)
     except LibraryError as error:
@@ -91,9 +92,13 @@ def read_entry(path: Path, *, is_bundled: bool) -> VectorEntry:
 
 def find_entries(root: Path, *, is_bundled: bool) -> Iterator[VectorEntry]:
     """Yield the vector files in the folders below `root`, by folder and name."""
-    for folder in visible(root):
-        if folder.is_dir():
-            yield from folder_entries(folder, is_bundled=is_bundled)
+    for folder in folders(root):
+        yield from folder_entries(folder, is_bundled=is_bundled)
+
+
+def folders(root: Path) -> list[Path]:
+    """Return the visible folders in a folder, by name."""
+    return [folder for folder in visible(root) if folder.is_dir()]
 
 
 def folder_entries(folder: Path, *, is_bundled: bool) -> Iterator[VectorEntry]:

@@ -10,14 +10,18 @@ import math
 import os
 import re
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 from steer_tui.engine.vectormeta import VectorMeta
 from steer_tui.errors import LibraryError
 
 METADATA_KEY = "steer_tui"
+SEAL_KEY = "sha256"
+"""Entry of the metadata that `seal` makes; it says nothing of the vector, and stays out of its metadata."""
 TENSOR_PREFIX = "block_out."
 MAX_HEADER = 1 << 20
 """Bytes; a vector of 200 layers needs a tenth of it."""
@@ -35,6 +39,8 @@ class VectorHeader:
     layers: tuple[int, ...]
     """Block indices it holds a direction for, ascending."""
     size_bytes: int
+    seal: str = ""
+    """Digest of the contents as they were saved; empty where the file holds none."""
 
 
 def read_header(path: Path) -> VectorHeader:
@@ -44,18 +50,85 @@ def read_header(path: Path) -> VectorHeader:
         LibraryError: It is not a vector file of ours, or damaged; the message says how.
     """
     try:
-        raw, size = _read_raw(path)
+        with _opened(path) as (file, size):
+            length = _header_length(file.read(8), size)
+            raw = file.read(length)
     except OSError as error:
         raise LibraryError(f"cannot be read: {error.strerror or 'unknown reason'}") from error
-    entries = _parse_object(raw, "its header")
+    if len(raw) != length:
+        raise LibraryError("is cut short")
+    return _describe(raw, size)
+
+
+def read_file(path: Path) -> bytes:
+    """Return the whole file at `path`.
+
+    Raises:
+        LibraryError: It cannot be read, is no regular file, or is too large for a vector.
+    """
+    try:
+        with _opened(path) as (file, _):
+            return file.read(MAX_FILE)
+    except OSError as error:
+        raise LibraryError(f"cannot be read: {error.strerror or 'unknown reason'}") from error
+
+
+def header_of(data: bytes) -> VectorHeader:
+    """Return the header of a vector file, given all its bytes.
+
+    Raises:
+        LibraryError: As `read_header`.
+    """
+    return _describe(data[8 : 8 + _header_length(data[:8], len(data))], len(data))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """Open a regular file of a size that a vector may have; yield it with its size."""
+    # O_NONBLOCK: a pipe with this name would otherwise be waited for.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise LibraryError("is not a regular file")
+        if status.st_size > MAX_FILE:
+            raise LibraryError(f"is larger than {MAX_FILE >> 20} MiB")
+        yield file, status.st_size
+
+
+def _header_length(first: bytes, size: int) -> int:
+    if size < 8 or len(first) < 8:
+        raise LibraryError("is cut short" if size else "is empty")
+    length = int.from_bytes(first, "little")
+    if length > size - 8:
+        raise LibraryError("is cut short, or no safetensors file")
+    if length > MAX_HEADER:
+        raise LibraryError(f"has a header of {length} bytes, more than a vector can need")
+    return length
+
+
+def _describe(raw: bytes, size: int) -> VectorHeader:
+    """Return what a header says, given the file's size."""
+    entries = parse_header(raw)
     metadata = entries.pop("__metadata__", {})
     layers = _check_tensors(entries, size - 8 - len(raw))
     text = metadata.get(METADATA_KEY) if isinstance(metadata, dict) else None
     if not isinstance(text, str):
         raise LibraryError("holds no steer_tui entry, so it is no vector of this library", hint="import it instead")
-    meta = VectorMeta.from_json(_parse_object(text.encode(errors="replace"), "its steer_tui entry"))
+    known = _parse_object(text.encode(errors="replace"), "its steer_tui entry")
+    seal = known.pop(SEAL_KEY, "")
+    meta = VectorMeta.from_json(known)
     _check_agreement(meta, layers)
-    return VectorHeader(meta, tuple(layers), size)
+    return VectorHeader(meta, tuple(layers), size, seal if isinstance(seal, str) else "")
+
+
+def parse_header(raw: bytes) -> dict[str, object]:
+    """Return the object that a safetensors header is.
+
+    Raises:
+        LibraryError: It is none.
+    """
+    return _parse_object(raw, "its header")
 
 
 def _read_raw(path: Path) -> tuple[bytes, int]:

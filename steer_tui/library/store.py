@@ -1,47 +1,42 @@
 """The vectors on disk: those of the user, one folder per model, and those that ship with the product.
 
-Promises that listing never fails and changes nothing, and that a kill during a save leaves the old file or the new one.
+Promises that listing never fails and changes nothing, and that a kill at any instant leaves every vector whole.
 torch is imported when numbers are read or written, not before.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from steer_tui.engine.types import ModelInfo
-from steer_tui.engine.vectormeta import MadeFor
 from steer_tui.errors import LibraryError, SteerError
-from steer_tui.files import TEMPORARY_SUFFIX, write_atomic, write_error
 from steer_tui.library.entries import (
+    NOT_A_NAME,
     SUFFIX,
     Match,
     VectorEntry,
     belongs_to,
     find_entries,
-    folder_entries,
     match_entry,
-    read_entry,
-    visible,
 )
-from steer_tui.library.header import METADATA_KEY, TENSOR_PREFIX
-from steer_tui.library.names import check_name, slug
+from steer_tui.library.header import TENSOR_PREFIX, header_of, read_file
+from steer_tui.library.keeper import Keeper
+from steer_tui.library.names import check_name, is_name
+from steer_tui.library.seal import with_metadata
+from steer_tui.library.trash import Removed, find_removed
+from steer_tui.library.words import check_words
 from steer_tui.paths import Paths, bundled
 from steer_tui.text import one_line
 
 if TYPE_CHECKING:
     from steer_tui.engine.vector import SteeringVector
 
-LOCK_SECONDS = 10.0
-"""How long a save waits for another program that writes to the same library."""
-_MARK_LENGTH = 8
-
 Entries = list[VectorEntry]
 Matches = list[Match]
+Removals = list[Removed]
 
 
 @dataclass(slots=True)
@@ -61,6 +56,8 @@ class VectorStore:
 
     def __init__(self, paths: Paths) -> None:
         self._own = paths.vectors
+        self._trash = paths.trash
+        self._keeper = Keeper(paths.vectors, paths.trash)
         self._bundled = bundled("vectors")
 
     def list(self, model: str | None = None) -> Entries:
@@ -116,78 +113,104 @@ class VectorStore:
         Raises:
             LibraryError: The file cannot be read, is damaged, or its name cannot be a vector's name.
         """
-        entry = read_entry(path, is_bundled=False)
-        if entry.meta is None:
-            raise LibraryError(f"{one_line(str(path))} {entry.problem}")
+        shown = one_line(str(path))
+        name = path.name.removesuffix(SUFFIX)
+        if not is_name(name):
+            raise LibraryError(f"{shown} {NOT_A_NAME}")
         from safetensors import SafetensorError
         from safetensors.torch import load
 
         from steer_tui.engine.vector import SteeringVector
 
         try:
-            # Read whole, not mapped: a mapped file that another program cuts short would end this one.
-            tensors = load(path.read_bytes())
-            layers = {layer: tensors[f"{TENSOR_PREFIX}{layer}"] for layer in entry.layers}
-            return SteeringVector(entry.name, layers, entry.meta)
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise LibraryError(f"{one_line(str(path))} cannot be read: {one_line(str(error))}") from error
+            # Read whole, once: a mapped file that another program cuts short would end this one, and metadata
+            # and numbers are of one and the same save.
+            data = read_file(path)
+            header = header_of(data)
+            tensors = load(data)
+            layers = {layer: tensors[f"{TENSOR_PREFIX}{layer}"] for layer in header.layers}
+            return SteeringVector(name, layers, header.meta)
+        except LibraryError as error:
+            raise LibraryError(f"{shown} {error.message}", hint=error.hint) from error
+        except (SafetensorError, KeyError, ValueError) as error:
+            raise LibraryError(f"{shown} cannot be read: {one_line(str(error))}") from error
         except SteerError as error:
-            raise LibraryError(f"{one_line(str(path))} is damaged: {error.message}", hint=error.hint) from error
+            raise LibraryError(f"{shown} is damaged: {error.message}", hint=error.hint) from error
 
-    def save(self, vector: SteeringVector) -> Path:
-        """Write a vector to the user's library, over one of the same name for the same model; return where.
+    def save(self, vector: SteeringVector, *, replace: bool = True) -> Path:
+        """Write a vector to the user's library and return where.
+
+        Args:
+            vector: What to keep.
+            replace: Whether it may take the place of one of the same name for the same model.
 
         Raises:
             UsageError: Its name cannot be a file's.
-            LibraryError: The file cannot be written, or another program has been writing for too long.
+            LibraryError: The file cannot be written, another program has been writing for too long, or the name
+                is taken and `replace` is not given.
         """
         name = check_name(vector.name)
-        data = _to_bytes(vector, name)
-        with self._writing():
-            folder = self._folder_for(vector.meta.model)
-            _refuse_other_case(folder, name)
-            path = folder / f"{name}{SUFFIX}"
-            write_atomic(path, data)
-        return path
+        return self._keeper.keep(vector.meta.model, name, _to_bytes(vector, name), replace=replace)
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Hold the library's write lock; what a killed writer left behind is cleared away."""
-        from filelock import FileLock, Timeout
+    def rename(self, entry: VectorEntry, new: str) -> VectorEntry:
+        """Give one of the user's vectors another name and return it as it is now listed.
 
-        try:
-            self._own.mkdir(parents=True, exist_ok=True)
-            with FileLock(self._own / ".lock", timeout=LOCK_SECONDS):
-                for leftover in self._own.glob(f"*/.*{TEMPORARY_SUFFIX}"):
-                    leftover.unlink(missing_ok=True)
-                yield
-        except Timeout as error:
-            raise LibraryError(
-                f"another program has been writing to the library for {LOCK_SECONDS:.0f} s", hint="try again"
-            ) from error
-        except OSError as error:
-            raise write_error(self._own, error) from error
+        Raises:
+            UsageError: The name cannot be a vector's.
+            LibraryError: The name is taken, the vector is bundled or gone, or the disk refuses; nothing has changed.
+        """
+        return self._keeper.rename(entry, new)
 
-    def _folder_for(self, model: MadeFor) -> Path:
-        """Return a model's folder; two models with one name get one each, so that neither overwrites the other's."""
-        plain = self._own / slug(model["id"])
-        marked = self._own / f"{plain.name}-{slug(model['fingerprint'])[:_MARK_LENGTH]}"
-        if marked.is_dir():
-            return marked
-        owners = {entry.meta.model["fingerprint"] for entry in folder_entries(plain, is_bundled=False) if entry.meta}
-        return plain if not owners or model["fingerprint"] in owners else marked
+    def edit(
+        self,
+        entry: VectorEntry,
+        *,
+        group: str | None = None,
+        description: str | None = None,
+        tags: Sequence[str] | None = None,
+    ) -> VectorEntry:
+        """Write another group, note or tags on one of the user's vectors; None leaves what there is.
 
+        Raises:
+            UsageError: A text is too long.
+            LibraryError: The vector is bundled, gone or damaged, or the disk refuses; nothing has changed.
+        """
+        words = check_words(group, description, tags)
+        return self._keeper.edit(entry, *words)
 
-def _refuse_other_case(folder: Path, name: str) -> None:
-    """Keep names apart that are one file on a system which ignores case."""
-    for path in visible(folder):
-        other = path.name.removesuffix(SUFFIX)
-        if other != name and other.casefold() == name.casefold():
-            raise LibraryError(f"{name!r} differs from {other!r} by case only", hint="choose another name")
+    def remove(self, entry: VectorEntry) -> Removed:
+        """Move one of the user's vectors, or a file that is none, to the trash; `restore` takes what is returned.
+
+        Raises:
+            LibraryError: It is bundled or gone, or the disk refuses; nothing has changed.
+        """
+        return self._keeper.remove(entry)
+
+    def trash(self, model: str | None = None) -> Removals:
+        """Return what was removed, newest first.
+
+        Args:
+            model: A model's id or folder in the library; None lists what all models lost.
+        """
+        found = find_removed(self._trash)
+        return found if model is None else [removed for removed in found if belongs_to(removed.entry, model)]
+
+    def restore(self, removed: Removed, name: str | None = None) -> VectorEntry:
+        """Move a vector from the trash back into the library and return it as it is now listed.
+
+        Args:
+            removed: An entry of `trash`.
+            name: What to call it from now on; None leaves its name.
+
+        Raises:
+            UsageError: The name cannot be a vector's.
+            LibraryError: The name is taken, it is no longer in the trash, or the disk refuses; nothing has changed.
+        """
+        return self._keeper.restore(removed, name)
 
 
 def _to_bytes(vector: SteeringVector, name: str) -> bytes:
     from safetensors.torch import save
 
-    meta = json.dumps(replace(vector.meta, name=name).to_json(), allow_nan=False)
-    return save({f"{TENSOR_PREFIX}{layer}": tensor for layer, tensor in vector.layers.items()}, {METADATA_KEY: meta})
+    numbers = save({f"{TENSOR_PREFIX}{layer}": tensor for layer, tensor in vector.layers.items()})
+    return with_metadata(numbers, replace(vector.meta, name=name))

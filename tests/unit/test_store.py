@@ -233,7 +233,7 @@ def test_a_writer_waits_for_another_and_then_gives_up(
 ) -> None:
     from filelock import FileLock
 
-    monkeypatch.setattr("steer_tui.library.store.LOCK_SECONDS", 0.2)
+    monkeypatch.setattr("steer_tui.library.keeper.LOCK_SECONDS", 0.2)
     store.save(vector())
     with FileLock(paths.vectors / ".lock"), pytest.raises(LibraryError, match="another program"):
         VectorStore(paths).save(vector(scale=2.0))
