@@ -6,13 +6,15 @@ torch is imported when numbers are read or written, not before.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from steer_tui.engine.types import ModelInfo
 from steer_tui.errors import LibraryError, SteerError
+from steer_tui.library.catalogue import Listed, by_preference, catalogue
+from steer_tui.library.concepts import load_concepts
 from steer_tui.library.entries import (
     NOT_A_NAME,
     SUFFIX,
@@ -25,8 +27,10 @@ from steer_tui.library.entries import (
 from steer_tui.library.header import TENSOR_PREFIX, header_of, read_file
 from steer_tui.library.keeper import Keeper
 from steer_tui.library.names import check_name, is_name
+from steer_tui.library.query import Query
 from steer_tui.library.seal import with_metadata
 from steer_tui.library.trash import Removed, find_removed
+from steer_tui.library.verify import Progress, Report, verify
 from steer_tui.library.words import check_words
 from steer_tui.paths import Paths, bundled
 from steer_tui.text import one_line
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
 Entries = list[VectorEntry]
 Matches = list[Match]
 Removals = list[Removed]
+Catalogue = list[Listed]
 
 
 @dataclass(slots=True)
@@ -55,6 +60,7 @@ class VectorStore:
     """Lists, loads and saves vector files."""
 
     def __init__(self, paths: Paths) -> None:
+        self._paths = paths
         self._own = paths.vectors
         self._trash = paths.trash
         self._keeper = Keeper(paths.vectors, paths.trash)
@@ -71,10 +77,37 @@ class VectorStore:
             return entries
         return [entry for entry in entries if belongs_to(entry, model)]
 
+    def catalogue(self, info: ModelInfo | None, query: Query | None = None) -> Catalogue:
+        """Return every file of every model, those of the model in use first, each with why it can be used or not.
+
+        Args:
+            info: The model in use; None where there is none.
+            query: What to show; None shows all.
+        """
+        listed = catalogue(self.list(), info)
+        return listed if query is None else [line for line in listed if query.matches(line.entry)]
+
+    def verify(
+        self,
+        model: str | None = None,
+        *,
+        on_progress: Progress | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Report:
+        """Read every vector whole and return what is wrong with any; the trash is left out.
+
+        Args:
+            model: A model's id or folder in the library; None reads the vectors of all models.
+            on_progress: Is told (files read, files in all).
+            should_stop: Is asked before each file.
+        """
+        concepts, _ = load_concepts(self._paths)
+        return verify(self.list(model), concepts, on_progress, should_stop)
+
     def matches(self, info: ModelInfo) -> Matches:
         """Return what there is for a model, best first; where a name comes twice, its first usable match counts."""
         found = [match for entry in self.list() if (match := match_entry(entry, info)) is not None]
-        return sorted(found, key=lambda match: (match.problem is not None, match.entry.bundled, bool(match.warning)))
+        return sorted(found, key=by_preference)
 
     def load_for(self, info: ModelInfo) -> LoadedVectors:
         """Return the vectors that can steer a model, with what is wrong with the others; never raises for a file."""
