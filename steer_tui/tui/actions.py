@@ -6,58 +6,11 @@ Knows what each action is called, which keys it has, and why it may not be possi
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from steer_tui.tui.action import PLACE_KEYS, Action, Situation
 
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """What decides whether an action is possible."""
-
-    model: str = ""
-    """The ref of the model in use; empty before the first is loaded."""
-    loading: str = ""
-    """The ref of a model that is being loaded."""
-    running: bool = False
-    extracting: bool = False
-    concepts: int = 0
-    terms: int = 0
-    """Terms of the recipe."""
-    has_run: bool = False
-    """Whether something was generated since the start."""
-    can_undo: bool = False
-    screen: str = "steer"
-    inside: bool = False
-    """Whether there is a level to leave: a text field, a filter, a zoomed pane."""
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether a run asked for now can begin as soon as the model or its vectors are there."""
-        return self.screen == "steer" and (bool(self.loading and not self.model) or self.extracting)
-
-
-WhyNot = Callable[[Situation], str]
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """Something a person can do."""
-
-    id: str
-    keys: tuple[str, ...]
-    label: str
-    """A word or three, for the footer and the palette."""
-    help: str
-    """What it does, for `?` and README."""
-    group: str
-    why_not: WhyNot = lambda situation: ""
-    """Returns why it is not possible now, in a few words; empty where it is."""
-    argument: str = ""
-    """What may follow its name in the palette, such as `0..2`; empty where nothing may."""
-    also: tuple[str, ...] = ()
-    """Other names in the palette, such as `q`."""
-    priority: bool = False
-    """Whether its keys work also while a text field or a dialog has the keyboard."""
+__all__ = ["ACTIONS", "BY_ID", "FOOTERS", "PLACE_KEYS", "Action", "Hint", "Situation", "key_label", "key_table"]
 
 
 def _steer(situation: Situation) -> str:
@@ -111,7 +64,7 @@ RUN, RECIPE, MOVE, SCREENS, BENCH, SETTINGS = "Run", "Recipe", "Move", "Screens"
 
 QUIT = ("q", "q!", "wq", "exit")
 
-ACTIONS: tuple[Action, ...] = (
+GENERAL: tuple[Action, ...] = (
     Action("run", ("r",), "run", "run (generate) with the current recipe", RUN, _run),
     Action("run_new_seed", ("R",), "new seed", "run with a new seed", RUN, _run),
     Action("repeat", (".",), "repeat", "repeat the last run exactly, live changes too", RUN, _repeat),
@@ -172,6 +125,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("raw", (), "raw prompt", "bypass the chat template on/off", SETTINGS, _steer),
 )  # fmt: skip
 
+ACTIONS: tuple[Action, ...] = (*GENERAL,)
+"""Those of everywhere, then those that one screen adds."""
+
 BY_ID = {action.id: action for action in ACTIONS}
 
 
@@ -226,5 +182,6 @@ def key_table() -> str:
     for action in ACTIONS:
         if action.keys:
             shown = " ".join(f"`{key_label(key)}`" for key in action.keys)
-            rows.append(f"| {shown} | {action.help} |")
+            where = f"on {action.place.capitalize()}: " if action.place else ""
+            rows.append(f"| {shown} | {where}{action.help} |")
     return "\n".join(rows)

@@ -157,14 +157,16 @@ class SteerApp(QuickApp):
         """Quit; Textual binds ctrl+q to this before anything else."""
         self.leave()
 
-    def action_press(self, action_id: str) -> None:
-        """Do what a key is bound to."""
-        self.act(action_id)
+    def action_press(self, key: str) -> None:
+        """Do what a key means on the screen in front."""
+        action_id = self.keymap.action(key, self.current_mode)
+        if action_id is not None:
+            self.act(action_id)
 
     def act(self, action_id: str, argument: str = "") -> None:
         """Do an action, or say why it is not possible now."""
         situation = self.situation()
-        reason = BY_ID[action_id].why_not(situation)
+        reason = BY_ID[action_id].reason(situation)
         if action_id == "run" and situation.is_waiting:
             return self.steer.wait_to_run()
         if reason and action_id != "stop":
@@ -187,8 +189,14 @@ class SteerApp(QuickApp):
             has_run=self.last_request is not None,
             can_undo=self.bench.can_undo,
             screen=self.current_mode,
-            inside=self.steer.is_inside,
+            inside=self.place.is_inside,
+            here=self.place.refusals(),
         )
+
+    @property
+    def place(self) -> WorkbenchScreen:
+        """The screen in front, below any dialog."""
+        return self.places.get(self.current_mode, self.steer)
 
     @property
     def fault(self) -> Exception | None:

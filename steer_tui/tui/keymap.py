@@ -16,7 +16,7 @@ from pathlib import Path
 from textual.binding import Binding
 
 from steer_tui.text import one_line
-from steer_tui.tui.actions import ACTIONS, BY_ID, Action
+from steer_tui.tui.actions import ACTIONS, BY_ID
 
 NAMED_KEYS = frozenset(
     [
@@ -46,9 +46,10 @@ class Keymap:
 
     def __init__(self, changed: Mapping[str, tuple[str, ...]] | None = None) -> None:
         given = dict(changed or {})
-        taken = {key for keys in given.values() for key in keys}
+        taken = {(BY_ID[name].place, key) for name, keys in given.items() for key in keys}
         self._keys = {
-            action.id: given.get(action.id, tuple(key for key in action.keys if key not in taken)) for action in ACTIONS
+            action.id: given.get(action.id, tuple(key for key in action.keys if (action.place, key) not in taken))
+            for action in ACTIONS
         }
         self._keys["quit"] = tuple(dict.fromkeys((*self._keys["quit"], "ctrl+q")))
 
@@ -56,14 +57,20 @@ class Keymap:
         """Return the keys of an action, none perhaps."""
         return self._keys[action_id]
 
+    def action(self, key: str, place: str) -> str | None:
+        """Return the id of what a key does on a screen, None where it does nothing there."""
+        found = [action for action in ACTIONS if key in self._keys[action.id] and action.place in ("", place)]
+        return max(found, key=lambda action: bool(action.place)).id if found else None
+
     def bindings(self) -> list[Binding]:
-        """Return Textual's bindings for all actions."""
-        return [_binding(action, self._keys[action.id]) for action in ACTIONS if self._keys[action.id]]
+        """Return Textual's bindings, one for each key of any action."""
+        priority = {key: False for action in ACTIONS for key in self._keys[action.id]}
+        priority |= {key: True for action in ACTIONS if action.priority for key in self._keys[action.id]}
+        return [_binding(key, is_first) for key, is_first in priority.items()]
 
 
-def _binding(action: Action, keys: tuple[str, ...]) -> Binding:
-    names = ",".join("comma" if key == "," else key for key in keys)
-    return Binding(names, f"app.press('{action.id}')", action.label, show=False, priority=action.priority, id=action.id)
+def _binding(key: str, priority: bool) -> Binding:
+    return Binding("comma" if key == "," else key, f"app.press({key!r})", show=False, priority=priority)
 
 
 def load_keymap(path: Path) -> tuple[Keymap, list[str]]:
@@ -96,7 +103,7 @@ def _problem(name: str, keys: object, changed: Mapping[str, tuple[str, ...]]) ->
         if not is_key(key):
             return f"{name}: {one_line(key)!r} is no key"
         for other, taken in changed.items():
-            if key in taken:
+            if key in taken and BY_ID[other].place == BY_ID[name].place:
                 return f"{key} has two meanings, {other} and {name}"
     return ""
 

@@ -11,6 +11,7 @@ from steer_tui.tui.actions import ACTIONS, BY_ID, FOOTERS, key_table
 from steer_tui.tui.app import SteerApp
 from steer_tui.tui.app_actions import APP_ACTIONS
 from steer_tui.tui.keymap import Keymap, is_key, load_keymap
+from steer_tui.tui.screens.places import PLACES, make_place
 from steer_tui.tui.screens.steer import SteerScreen
 from tests.tui.desk import workbench
 
@@ -21,14 +22,16 @@ CONTRACT = (
 
 
 def test_every_key_of_the_contract_has_exactly_one_action() -> None:
-    keys = [key for action in ACTIONS for key in action.keys]
-    assert len(keys) == len(set(keys))
-    assert set(CONTRACT.split()) <= set(keys)
+    for place in {action.place for action in ACTIONS}:
+        keys = [key for action in ACTIONS if action.place == place for key in action.keys]
+        assert len(keys) == len(set(keys)), place
+    assert set(CONTRACT.split()) <= {key for action in ACTIONS if not action.place for key in action.keys}
 
 
 def test_every_action_is_done_by_a_screen_or_by_the_app() -> None:
     for action in ACTIONS:
-        assert hasattr(SteerScreen, f"act_{action.id}") or action.id in APP_ACTIONS, action.id
+        place = type(make_place(action.place)) if action.place in PLACES else SteerScreen
+        assert hasattr(place, f"act_{action.id}") or action.id in APP_ACTIONS, action.id
         assert action.help and action.label and action.group
 
 
@@ -51,8 +54,10 @@ def test_bindings_are_the_registrys(paths: Paths) -> None:
     from tests.tui.fake import FakeEngine
 
     app = SteerApp(FakeEngine(), paths, load_config(paths))  # type: ignore[arg-type]
-    bound = {binding.id for _, binding in app._bindings if binding.id}
-    assert bound == {action.id for action in ACTIONS if action.keys}
+    bound = {binding.action for _, binding in app._bindings if "press(" in binding.action}
+    assert bound == {f"app.press({key!r})" for action in ACTIONS for key in action.keys}
+    for action in ACTIONS:
+        assert all(app.keymap.action(key, action.place or "steer") == action.id for key in action.keys)
 
 
 @pytest.mark.parametrize("key", ["f", "F", "+", "ctrl+x", "alt+shift+up", "f12", "space", ",", "é", "ctrl++"])

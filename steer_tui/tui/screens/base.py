@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from textual import events
@@ -68,6 +68,15 @@ class WorkbenchScreen(Screen[None], inherit_bindings=False):
 
     def take(self, event: Event) -> None:
         """Take in what the engine did; called for every event, also while another screen is in front."""
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether esc has a level to leave within the screen."""
+        return False
+
+    def refusals(self) -> Mapping[str, str]:
+        """Return, by action id, why an action is not possible here now; empty where it is, absent where all say so."""
+        return {}
 
     # The two lines
 

@@ -23,14 +23,14 @@ class KeyList(Pane):
         super().__init__(id="keys")
         self._rows: list[tuple[str, str, str]] = []
         group = ""
-        for action in ACTIONS:
-            keys = keymap.keys(action.id)
+        for action in sorted(ACTIONS, key=lambda action: action.place != situation.screen):
+            keys = [key for key in keymap.keys(action.id) if keymap.action(key, situation.screen) == action.id]
             if not keys:
                 continue
             if action.group != group:
                 group = action.group
                 self._rows += [("", "", "")] * bool(self._rows) + [("", group, "")]
-            reason = "" if action.id == "stop" else action.why_not(situation)
+            reason = "" if action.id == "stop" else action.reason(situation)
             self._rows.append((" ".join(key_label(key) for key in keys), action.help, reason))
         self.say("esc closes, keys.toml changes them")
 

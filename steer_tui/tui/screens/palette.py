@@ -39,5 +39,5 @@ def _choice(action: Action, situation: Situation, keymap: Keymap) -> Choice:
     name = f"{action.label} {action.argument}" if action.argument else action.label
     keys = " ".join(key_label(key) for key in keymap.keys(action.id))
     also = " ".join((*action.also, action.id, action.label))
-    refused = action.why_not(situation)
+    refused = action.reason(situation)
     return Choice(action.id, name, action.help, keys, also, "" if action.id == "stop" else refused)

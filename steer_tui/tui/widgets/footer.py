@@ -70,7 +70,7 @@ class Footer(Pane, can_focus=False):
         keys = [key_label(self._keys(action_id)[0]) for action_id in hint.ids if self._keys(action_id)]
         if not keys:
             return [], hint.ids[0]
-        grey = bool(BY_ID[hint.ids[0]].why_not(self._situation))
+        grey = bool(BY_ID[hint.ids[0]].reason(self._situation))
         shown = ("" if len(keys) > 1 and max(map(len, keys)) > 1 else "/").join(keys)
         return [
             (f" {shown}", "faint" if grey else "key"),
