@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from steer_tui.session.messages import (
     Event,
@@ -28,6 +28,14 @@ FIRST_CONCEPT = "happy"
 """Switched on at the very first start, so that the first run shows what steering is."""
 
 
+@runtime_checkable
+class Taker(Protocol):
+    """A screen or dialog that wants to know what the engine does."""
+
+    def take(self, event: Event) -> None:
+        """Take in an event."""
+
+
 class Inbox:
     """The way from the outbox to app and screen."""
 
@@ -43,8 +51,9 @@ class Inbox:
         for event in events:
             self._app.status = self._app.status.after(event)
             self._show(event, screen)
-            for place in tuple(self._app.places.values()):
-                place.take(event)
+            for place in (*self._app.places.values(), *self._app.screen_stack[1:]):
+                if isinstance(place, Taker):
+                    place.take(event)
         self._app.show_status()
 
     def _show(self, event: Event, screen: SteerScreen) -> None:
