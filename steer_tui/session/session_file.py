@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from steer_tui.engine.hookvalues import FILE, HookSpec
 from steer_tui.engine.recipe import Recipe, Term, parse_recipe
 from steer_tui.engine.types import Sampling
 from steer_tui.errors import RecipeError
@@ -23,6 +24,7 @@ VERSION = 1
 MAX_FILE = 8 << 20
 MAX_SEED = 2**63 - 1
 BROKEN_SUFFIX = ".broken"
+MAX_HOOKS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ def to_json(bench: Workbench) -> dict[str, object]:
         "recipe": bench.recipe_text,
         "selected": bench.selected,
         "parked": str(Recipe(bench.parked)),
+        "hooks": [spec.to_json() for spec in bench.hooks],
+        "hook_file": bench.hook_file,
         "sampling": bench.sampling.to_json(),
         "baseline": bench.baseline,
         "raw": bench.raw,
@@ -104,6 +108,8 @@ def from_json(value: object) -> Workbench:
         prompt=clean(_text(entries, "prompt", plain.prompt)),
         terms=_terms(entries, "recipe"),
         parked=_terms(entries, "parked")[-MAX_PARKED:],
+        hooks=_hooks(entries.get("hooks")),
+        hook_file=clean(_text(entries, "hook_file", "")) or None,
         sampling=_sampling(entries.get("sampling")),
         baseline=_flag(entries, "baseline", plain.baseline),
         raw=_flag(entries, "raw", plain.raw),
@@ -119,6 +125,21 @@ def _terms(entries: Mapping[str, object], key: str) -> tuple[Term, ...]:
         return parse_recipe(_text(entries, key, "")).terms
     except RecipeError:
         return ()
+
+
+def _hooks(value: object) -> tuple[HookSpec, ...]:
+    """Return the hooks that can be read; those of an own file are off until a person names the file again."""
+    found = (_hook(entry) for entry in (value if isinstance(value, list) else [])[:MAX_HOOKS])
+    return tuple(spec if spec.kind != FILE else replace(spec, enabled=False) for spec in found if spec is not None)
+
+
+def _hook(value: object) -> HookSpec | None:
+    try:
+        spec = HookSpec.from_json(value)  # type: ignore[arg-type]
+        hash(spec)  # a value of another form would be met much later
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+    return replace(spec, point=one_line(spec.point), kind=one_line(spec.kind))
 
 
 def _sampling(value: object) -> Sampling:

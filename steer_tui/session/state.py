@@ -1,6 +1,6 @@
 """What the workbench knows of a person's work: one immutable value, moved on by pure transitions, with undo.
 
-A transition returns a new value; undo brings back exactly what was there before each change of recipe or prompt.
+A transition returns a new value; undo brings back exactly what was there before each change of recipe, hooks or prompt.
 Knows nothing of what is loaded or running, of files, or of the screen.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from steer_tui.engine.hookvalues import FILE, HookSpec
 from steer_tui.engine.recipe import Recipe, Term, parse_recipe
 from steer_tui.engine.types import Request, Sampling
 from steer_tui.session import terms as edit
@@ -28,6 +29,8 @@ class Draft:
     terms: tuple[Term, ...]
     selected: int
     parked: tuple[Term, ...]
+    hooks: tuple[HookSpec, ...] = ()
+    hook_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,10 @@ class Workbench:
     """Index of the term that keys act on; 0 where there is none."""
     parked: tuple[Term, ...] = ()
     """Terms that were switched off, with their settings, for the next time."""
+    hooks: tuple[HookSpec, ...] = ()
+    """What is attached to the model's points, in order."""
+    hook_file: str | None = None
+    """The Python file that hooks of the kind `file` come from."""
     sampling: Sampling = field(default_factory=Sampling)
     baseline: bool = True
     raw: bool = False
@@ -95,7 +102,20 @@ class Workbench:
 
     def request(self) -> Request:
         """Return the generation that all this asks for."""
-        return Request(self.prompt, self.recipe_text, self.sampling, self.baseline, self.raw)
+        return Request(
+            self.prompt,
+            self.recipe_text,
+            self.sampling,
+            self.baseline,
+            self.raw,
+            hooks=self.hooks,
+            hook_file=self.needed_hook_file,
+        )
+
+    @property
+    def needed_hook_file(self) -> str | None:
+        """The file of own hooks, where one of those that are on comes from it: it is run for no other reason."""
+        return self.hook_file if any(spec.kind == FILE and spec.enabled for spec in self.hooks) else None
 
     # The recipe
 
@@ -170,6 +190,12 @@ class Workbench:
         found = [index for index, term in enumerate(self.terms) if term.name == name]
         return self.select(found[0]) if found else self
 
+    # Hooks
+
+    def set_hooks(self, hooks: tuple[HookSpec, ...], hook_file: str | None = None) -> Workbench:
+        """Put other hooks in place; the file of own hooks stays unless another is named."""
+        return self._edited(hooks=hooks, hook_file=hook_file or self.hook_file)
+
     # The prompt
 
     def set_prompt(self, text: str) -> Workbench:
@@ -223,7 +249,7 @@ class Workbench:
     # Undo
 
     def undo(self) -> Workbench:
-        """Bring back what was before the last change of recipe or prompt."""
+        """Bring back what was before the last change of recipe, hooks or prompt."""
         if not self.past:
             return self
         return self._restored(self.past[-1], self.past[:-1], (*self.future, self._draft()))
@@ -241,13 +267,15 @@ class Workbench:
             terms=draft.terms,
             selected=draft.selected,
             parked=draft.parked,
+            hooks=draft.hooks,
+            hook_file=draft.hook_file,
             past=past,
             future=future,
             is_typing=False,
         )
 
     def _draft(self) -> Draft:
-        return Draft(self.prompt, self.terms, self.selected, self.parked)
+        return Draft(self.prompt, self.terms, self.selected, self.parked, self.hooks, self.hook_file)
 
     def _with_term(self, change: Callable[[Term], Term]) -> Workbench:
         """Return this with the selected term changed."""
@@ -260,7 +288,7 @@ class Workbench:
     def _edited(self, **changes: Any) -> Workbench:
         """Return this with some fields changed and what was before kept for undo; itself where nothing changes."""
         after = replace(self, **changes)
-        if (after.prompt, after.terms) == (self.prompt, self.terms):
+        if after._draft() == replace(self._draft(), selected=after.selected, parked=after.parked):
             return self
         return replace(after, past=(*self.past, self._draft())[-MAX_UNDO:], future=(), is_typing=False)
 
