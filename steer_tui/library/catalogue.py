@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from steer_tui.engine.types import ModelInfo
 from steer_tui.library.entries import Match, VectorEntry, match_entry
@@ -47,7 +48,7 @@ def catalogue(entries: Iterable[VectorEntry], info: ModelInfo | None) -> list[Li
     return sorted((_listed(entry, info, matches, used) for entry in entries), key=_place)
 
 
-def _listed(entry: VectorEntry, info: ModelInfo | None, matches: dict[object, Match], used: dict[str, Match]) -> Listed:
+def _listed(entry: VectorEntry, info: ModelInfo | None, matches: dict[Path, Match], used: dict[str, Match]) -> Listed:
     match = matches.get(entry.path)
     if match is None:
         problem = entry.problem

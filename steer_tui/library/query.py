@@ -30,9 +30,12 @@ class Query:
         """Say whether an entry is asked for; a file that does not parse is known by its name and folder alone."""
         meta = entry.meta
         folder = one_line(entry.path.parent.name)
-        models = (folder,) if meta is None else (meta.model["id"], slug(meta.model["id"]), folder)
-        group, method, tags, text = ("", "", (), "")
-        if meta is not None:
+        if meta is None:
+            models: tuple[str, ...] = (folder,)
+            tags: tuple[str, ...] = ()
+            group = method = text = ""
+        else:
+            models = (meta.model["id"], slug(meta.model["id"]), folder)
             group, method, tags, text = meta.group, meta.method, meta.tags, meta.description
         return (
             _is_same(self.group, group)
