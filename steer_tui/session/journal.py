@@ -1,4 +1,4 @@
-"""The runs, in SQLite: kept as they stream, so that a kill at any instant leaves the text that had come.
+"""Runs and sweeps, in SQLite: kept as they stream, so that a kill at any instant leaves what had come.
 
 A `Journal` belongs to the thread that made it; several programs may each have one on the same file. Every method raises
 `sqlite3.Error` where the file cannot be used; `JournalWriter` is what makes that harmless to a run.
@@ -6,7 +6,6 @@ A `Journal` belongs to the thread that made it; several programs may each have o
 
 from __future__ import annotations
 
-import datetime
 import json
 import re
 import sqlite3
@@ -16,15 +15,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from steer_tui.engine.types import Change, ModelInfo, Request, RunResult, Step
+from steer_tui.engine.types import ModelInfo, Request, RunResult, Step
+from steer_tui.session.history_rows import HistoryRows
 from steer_tui.session.records import (
     RunEntry,
     RunRecord,
     changes_to_lines,
+    now,
     request_from_json,
     request_to_json,
     with_changes,
 )
+from steer_tui.session.sweep_rows import SweepRows, sweep_tables
 from steer_tui.text import clean, one_line
 
 WAIT_SECONDS = 2.0
@@ -57,7 +59,7 @@ def _first_tables(connection: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Migration, ...] = (_first_tables,)
+MIGRATIONS: tuple[Migration, ...] = (_first_tables, sweep_tables)
 """What brings a file from each version to the next; the version is how many of them were done."""
 
 _ENTRY = f"id, created, model_ref, request, finish, starred, note, substr(steered, 1, {HEAD})"
@@ -67,7 +69,7 @@ _FILTER = " OR ".join(rf"{column} LIKE :text ESCAPE '\'" for column in _SEARCHED
 
 
 class Journal:
-    """The runs in one file, which is made where there is none."""
+    """The runs and sweeps in one file, which is made where there is none."""
 
     def __init__(self, path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> None:
         """Open the file.
@@ -87,6 +89,9 @@ class Journal:
         except BaseException:
             self._connection.close()
             raise
+        self.sweeps = SweepRows(self._connection)
+        self.history = HistoryRows(self._connection, self.entries, self.sweeps.entries)
+        """Runs and sweeps as one list."""
 
     def close(self) -> None:
         """Close the file."""
@@ -108,9 +113,8 @@ class Journal:
 
     def begin(self, model: ModelInfo, request: Request) -> int:
         """Note a run that is about to start; return its id."""
-        created = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
         values = (
-            created,
+            now(),
             one_line(model.ref),
             json.dumps(model.to_json()),
             clean(request.prompt),
@@ -184,6 +188,12 @@ class Journal:
         )
         return tuple(map(_entry, rows))
 
+    def entries(self, ids: Sequence[int]) -> dict[int, RunEntry]:
+        """Return runs by id, those of them that there are."""
+        marks = ", ".join("?" * len(ids))
+        rows = self._connection.execute(f"SELECT {_ENTRY} FROM runs WHERE id IN ({marks})", ids)
+        return {entry.id: entry for entry in map(_entry, rows)}
+
     def get(self, run_id: int) -> RunRecord | None:
         """Return all that is kept of a run, None where there is no such run."""
         row = self._connection.execute(f"SELECT {_ENTRY}, {_REST} FROM runs WHERE id = ?", (run_id,)).fetchone()
@@ -226,7 +236,8 @@ def _entry(row: tuple[Any, ...]) -> RunEntry:
     id, created, model, request, finish, starred, note, head = row
     asked = request_from_json(json.loads(request))
     prompt, recipe, seed = clean(asked.prompt), clean(asked.recipe), asked.sampling.seed
-    return RunEntry(id, created, model, prompt, recipe, seed, finish, bool(starred), note, head)
+    hooks = tuple(spec.title for spec in asked.hooks if spec.enabled)
+    return RunEntry(id, created, model, prompt, recipe, seed, finish, bool(starred), note, head, hooks)
 
 
 def _literally(text: str) -> str:

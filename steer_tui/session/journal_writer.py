@@ -1,4 +1,4 @@
-"""Writes runs to the journal on a thread of its own, so that neither the screen nor a run ever waits for a disk.
+"""Writes runs and sweeps to the journal on a thread of its own, so that no screen and no run ever waits for a disk.
 
 Promises that a streaming text is on disk half a second after it came, and that a journal which cannot be written is
 said once and then let be. Knows nothing of screens or models.
@@ -48,7 +48,12 @@ class _End:
     """A result, or why there is none."""
 
 
-_Entry = _Begin | _Steps | _End
+@dataclass(frozen=True, slots=True)
+class _Other:
+    write: Callable[[Journal], None]
+
+
+_Entry = _Begin | _Steps | _End | _Other
 
 
 class JournalWriter:
@@ -86,6 +91,10 @@ class JournalWriter:
     def fail(self, key: int, message: str) -> None:
         """Note that a run ended by an error."""
         self._inbox.put(_End(key, message))
+
+    def write(self, write: Callable[[Journal], None]) -> None:
+        """Do something else with the journal, at once, after all that came before; called on the writing thread."""
+        self._inbox.put(_Other(write))
 
     def close(self, timeout: float) -> bool:
         """Write what is left and end the thread; return whether it ended in time."""
@@ -152,6 +161,8 @@ class JournalWriter:
     def _write(self, journal: Journal, entry: _Entry) -> None:
         if isinstance(entry, _Begin):
             self._rows[entry.key] = journal.begin(entry.model, entry.request)
+        elif isinstance(entry, _Other):
+            entry.write(journal)
         elif entry.key not in self._rows:
             return
         elif isinstance(entry, _Steps):

@@ -5,6 +5,7 @@ Plain values; knows nothing of databases.
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -34,6 +35,8 @@ class RunEntry:
     note: str
     head: str
     """How the steered text begins."""
+    hooks: tuple[str, ...] = ()
+    """Titles of the hooks that were on, such as `blocks.3.hook_resid_post=scale`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,11 @@ class RunRecord:
     """Why it failed, None where it did not."""
     result: dict[str, object] | None
     """What `generate --json` prints; None for a run that failed or did not end."""
+
+
+def now() -> str:
+    """Return the present moment as the journal writes it: ISO 8601, UTC, which sorts by age as it stands."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
 def request_to_json(request: Request) -> dict[str, object]:

@@ -1,0 +1,114 @@
+"""Sweeps without a model: the engine's signature, cells made up from their strengths, the same ones every time.
+
+Cells come column by column, as rows of batches end together. Strengths from 5 on break: 5 repeats, 6 and more is NaN.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from steer_tui.engine.sweepgrid import SweepResult
+from steer_tui.engine.sweeprequest import Point, SweepRequest
+from steer_tui.engine.sweeptypes import Cell, CellText, Problem, SweepProgress
+from steer_tui.errors import SteerError
+from steer_tui.session.sweep_records import concepts_of, grids_of
+
+BEST_LAYER = 3
+LAYERS = 6
+
+
+def points_of(request: SweepRequest, layer_count: int = LAYERS) -> tuple[Point, ...]:
+    """Return the points of a request in the order in which a fake sweep ends them."""
+    return tuple(sorted(request.points(layer_count), key=lambda point: point.strengths))
+
+
+def fake_cell(request: SweepRequest, point: Point, kind: str = "cell", key: str = "") -> Cell:
+    """Return the cell of a point: the concept rises with strength and towards layer 3, so does KL."""
+    size = sum(map(abs, point.strengths))
+    layer = int(point.span[0]) if point.span[:1].isdigit() else BEST_LAYER
+    near = 1.0 - 0.2 * abs(layer - BEST_LAYER)
+    noise = random.Random(point.recipe).random() / 50
+    problem: Problem | None = "nan" if size >= 6 else "repeats" if size >= 5 else None
+    figures: dict[str, Any] = dict(
+        concept=0.2 + 0.3 * sum(point.strengths) * near + noise,
+        perplexity=5.0 + size**2,
+        kl_mean=0.15 * size**2 * near,
+        kl_p95=0.4 * size**2 * near,
+        distinct_2=max(0.0, 1.0 - 0.05 * size),
+        relative_norm=0.1 * size,
+        share=min(1.0, 0.3 * size * near),
+    )
+    if problem == "nan":
+        figures = dict.fromkeys(figures)
+    texts = tuple(
+        CellText(index, seed, f" {point.recipe or 'plain'} text {index} {seed}", (1, 2), "length", figures["concept"])
+        for index in range(len(request.prompts))
+        for seed in request.seeds
+    )
+    spread = {name: 0.01 for name, value in figures.items() if value is not None and len(texts) > 1}
+    return Cell(
+        key or point.recipe, kind, point.concept, point.recipe, point.span, (layer,), point.strengths, texts,
+        **figures, concepts={point.concept: figures["concept"]}, spread=spread, problem=problem,
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+def other_cells(request: SweepRequest) -> tuple[tuple[Cell, ...], tuple[Cell, ...]]:
+    """Return what comes before the grid and what comes after it: baselines, and random directions."""
+    before, after = [], []
+    for name in concepts_of(request):
+        before.append(fake_cell(request, Point(name, "", "", (0.0,)), "baseline", f"={name}"))
+        for strength in request.strengths if request.controls and not request.mix else ():
+            for number in range(request.randoms):
+                weak = Point(name, f"{name}:{strength}#{number}", "0", (abs(strength) / 10,))
+                cell = fake_cell(request, weak, "random", f"={name} random {number} {strength}")
+                after.append(Cell(**{**_fields(cell), "strengths": (abs(strength),)}))
+    return tuple(before), tuple(after)
+
+
+def _fields(cell: Cell) -> dict[str, Any]:
+    return {name: getattr(cell, name) for name in Cell.__slots__}
+
+
+def all_cells(request: SweepRequest, layer_count: int = LAYERS) -> tuple[Cell, ...]:
+    """Return every cell of a sweep in the order in which they end."""
+    before, after = other_cells(request)
+    return (*before, *(fake_cell(request, point) for point in points_of(request, layer_count)), *after)
+
+
+def fake_sweep(
+    lm: Any,
+    request: SweepRequest,
+    vectors: Mapping[str, Any],
+    *,
+    examples: Mapping[str, Any] = {},
+    on_cell: Callable[[Cell], None] | None = None,
+    on_progress: Callable[[SweepProgress], None] | None = None,
+    controls: Any = None,
+    done: Mapping[str, Cell] = {},
+    seconds_per_cell: float = 0.0,
+    error: SteerError | None = None,
+    error_after: int = 0,
+) -> SweepResult:
+    """Do as `engine.sweep.sweep` does."""
+    request.check()
+    cells = all_cells(request, lm.info.layers)
+    kept = dict(done)
+    for number, cell in enumerate(cells):
+        if error is not None and number == error_after:
+            raise error
+        if controls is not None and controls.stopped:
+            break
+        if cell.key in kept:
+            continue
+        time.sleep(seconds_per_cell)
+        kept[cell.key] = cell
+        if on_cell is not None:
+            on_cell(cell)
+        if on_progress is not None:
+            share = len(kept) / len(cells)
+            on_progress(SweepProgress(len(kept), len(cells), share, seconds_per_cell * (len(cells) - len(kept))))
+    complete = all(cell.key in kept for cell in cells)
+    return SweepResult(lm.info, request, grids_of(request, tuple(kept.values())), complete, 1.5, ("a note",))
