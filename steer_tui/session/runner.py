@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from steer_tui.engine.hookvalues import HookSpec
 from steer_tui.paths import Paths
 from steer_tui.session.messages import (
     Command,
@@ -96,6 +97,12 @@ class Engine:
         with self._lock:
             for task in self._tasks(Generate):
                 task.change(text)
+
+    def change_hooks(self, specs: tuple[HookSpec, ...], hook_file: str | None) -> None:
+        """Put other hooks in force in the run that streams or is about to; without one, nothing happens."""
+        with self._lock:
+            for task in self._tasks(Generate):
+                task.change_hooks(specs, hook_file)
 
     def cancel_load(self) -> None:
         """Give up loading; LoadFailed comes at once, though the thread goes on until it next looks at the flag."""

@@ -6,9 +6,10 @@ Promises that nothing is said of a task after its end, whichever thread ends it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from steer_tui.engine.hookvalues import HookSpec
 from steer_tui.session.messages import Command, Event
 
 
@@ -20,6 +21,9 @@ class RunControls(Protocol):
 
     def change(self, recipe: str) -> None:
         """Put another recipe in force."""
+
+    def change_hooks(self, specs: Sequence[HookSpec], hook_file: str | None = None) -> None:
+        """Put other hooks in force."""
 
 
 class Task:
@@ -33,6 +37,7 @@ class Task:
         self._has_ended = False
         self._controls: RunControls | None = None
         self._recipe: str | None = None
+        self._hooks: tuple[tuple[HookSpec, ...], str | None] | None = None
 
     @property
     def is_stopped(self) -> bool:
@@ -69,11 +74,20 @@ class Task:
             if self._controls is not None:
                 self._controls.change(recipe)
 
+    def change_hooks(self, specs: tuple[HookSpec, ...], hook_file: str | None) -> None:
+        """Put other hooks in force, now or when the run begins."""
+        with self._lock:
+            self._hooks = specs, hook_file
+            if self._controls is not None:
+                self._controls.change_hooks(specs, hook_file)
+
     def attach(self, controls: RunControls) -> None:
         """Let a run that begins be reached, with what was asked of it before."""
         with self._lock:
             self._controls = controls
             if self._recipe is not None:
                 controls.change(self._recipe)
+            if self._hooks is not None:
+                controls.change_hooks(*self._hooks)
             if self._is_stopped:
                 controls.stop()

@@ -17,6 +17,10 @@ from steer_tui.session.task import RunControls
 Function = Callable[..., Any]
 
 
+def _missing(*args: Any, **kwargs: Any) -> Any:
+    raise NotImplementedError("these tools have no such function")
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """Functions with the signatures of the engine's own."""
@@ -31,12 +35,20 @@ class Tools:
     """`engine.generate.Controls`; the argument is called with the reason of a change that was refused."""
     models: Callable[[], Iterable[ModelChoice]]
     """`engine.models.list_models`."""
+    point_infos: Function = _missing
+    """`engine.catalogue.point_infos`."""
+    load_hooks: Function = _missing
+    """`engine.user_hooks.load_hooks`."""
+    build_hook: Function = _missing
+    """`engine.catalogue.build_hook`."""
 
 
 def engine_tools() -> Tools:
     """Return the engine's functions, importing torch and transformers."""
+    from steer_tui.engine.catalogue import build_hook, point_infos
     from steer_tui.engine.extract import extract
     from steer_tui.engine.generate import Controls, generate
     from steer_tui.engine.loading import load_model
+    from steer_tui.engine.user_hooks import load_hooks
 
-    return Tools(load_model, generate, extract, Controls, list_models)
+    return Tools(load_model, generate, extract, Controls, list_models, point_infos, load_hooks, build_hook)

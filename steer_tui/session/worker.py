@@ -10,11 +10,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
+from steer_tui.engine.hookvalues import vector_names
 from steer_tui.engine.models import remember_model
 from steer_tui.engine.out_of_memory import is_out_of_memory
 from steer_tui.engine.recipe import parse_recipe
 from steer_tui.engine.types import ModelInfo, Request, RunResult, Step, Text
 from steer_tui.errors import Cancelled, LibraryError, SteerError
+from steer_tui.session.hook_work import HookWork
 from steer_tui.session.messages import (
     Command,
     ExtractConcepts,
@@ -52,7 +54,7 @@ class Section(Protocol):
         """Return what does each command; a handler ends its task with the command's closing event."""
 
 
-SECTIONS: tuple[Callable[[Workshop], Section], ...] = ()
+SECTIONS: tuple[Callable[[Workshop], Section], ...] = (HookWork,)
 """The kinds of work beside loading, generating and making vectors of concepts."""
 
 
@@ -155,7 +157,9 @@ class Worker:
     def _make_missing(self, task: Task, shelf: Shelf, request: Request) -> None:
         """Make the vectors that a request names and that are not there yet."""
         recipes = [request.recipe, *(change.recipe for change in request.changes)]
-        concepts = shelf.missing(name for recipe in recipes for name in parse_recipe(recipe).names)
+        hooks = [*request.hooks, *(spec for change in request.changes for spec in change.hooks or ())]
+        names = [name for recipe in recipes for name in parse_recipe(recipe).names]
+        concepts = shelf.missing([*names, *vector_names(hooks)])
         if not concepts or task.is_stopped:
             return
         try:
