@@ -11,6 +11,9 @@ BRIEF_AT_MOST = 12
 VERBOSE_AT_LEAST = 60
 """A text of so many words or more is verbose; neutral passages have 20 to 60."""
 
+TOLD_BY_LENGTH = ("brief", "verbose")
+"""Concepts that no words show."""
+
 
 def shows(concept: str, words: Sequence[str], text: str) -> bool:
     """Return whether a text shows a concept.

@@ -24,7 +24,7 @@ from steer_tui.engine.prompt import pad_left
 from steer_tui.engine.resolve import LayerVector, first_best, layer_vector
 from steer_tui.engine.vector import SteeringVector
 
-_PIECE_BYTES = 128 * 2**20
+PIECE_BYTES = 128 * 2**20
 """Room for the float32 logits of one piece."""
 
 
@@ -104,7 +104,7 @@ class Reader:
             self._last = self._begin()
         given = drawn_from or [None] * len(rows)
         longest = max(map(len, rows))
-        piece = max(1, _PIECE_BYTES // (4 * len(rows) * self._last.shape[-1]))
+        piece = max(1, PIECE_BYTES // (4 * len(rows) * self._last.shape[-1]))
         for start in range(0, longest, piece):
             part = [row[start : start + piece] for row in rows]
             self._read_piece(part, [None if all_ is None else all_[start : start + piece] for all_ in given])

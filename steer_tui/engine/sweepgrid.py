@@ -17,6 +17,7 @@ from steer_tui.engine.types import ModelInfo
 
 BANDED = ("concept", "perplexity", "kl_mean", "distinct_2", "share")
 """Measures of which random directions make a band."""
+_BOUNDS = {"perplexity": (1.0, math.inf), "kl_mean": (0.0, math.inf), "distinct_2": (0.0, 1.0), "share": (0.0, 1.0)}
 _COVERS = 0.95
 
 
@@ -54,7 +55,9 @@ class SweepControls:
         """Return the band of a measure at a strength, whose sign makes no difference; None where there is none."""
         size = abs(strength)
         values = [value for cell in self.random if cell.strength == size if (value := cell.figure(measure)) is not None]
-        return band_of(values)
+        band = band_of(values)
+        low, high = _BOUNDS.get(measure, (-math.inf, math.inf))
+        return None if band is None else replace(band, low=max(band.low, low), high=min(band.high, high))
 
     def to_json(self) -> dict[str, object]:
         """Return the contract's `controls`, with more beside it."""
@@ -82,8 +85,9 @@ class Grid:
 
     @property
     def rows(self) -> tuple[str, ...]:
-        """The layers there are, in the order in which they came."""
-        return tuple(dict.fromkeys(cell.span for cell in self.cells))
+        """The layers there are, early ones first, a single layer before a range that begins with it."""
+        ordered = sorted(self.cells, key=lambda cell: (cell.layers[:1], len(cell.layers)))
+        return tuple(dict.fromkeys(cell.span for cell in ordered))
 
     @property
     def columns(self) -> tuple[float, ...]:

@@ -12,7 +12,7 @@ from steer_tui.engine.types import Finish
 Kind = Literal["cell", "baseline", "random", "shuffled", "prompt"]
 """A cell of the grid; the unsteered texts; the controls: a random direction, labels shuffled, the prompt alone."""
 Problem = Literal["nan", "repeats", "empty"]
-"""The model broke: a logit that is no number, a text that goes round in circles, texts without a token."""
+"""The model broke: a logit that is no number, a text that goes round in circles, texts without a word."""
 MEASURES = ("concept", "perplexity", "kl_mean", "kl_p95", "distinct_2", "relative_norm", "share")
 """Figures of a cell, in the order in which a key walks through them."""
 

@@ -132,7 +132,7 @@ def test_an_end_token_counts_as_surprise_but_not_as_content() -> None:
 def test_a_run_folded_in_pieces_measures_the_same(monkeypatch: pytest.MonkeyPatch, kept: int, piece: int) -> None:
     whole = run(shared_lm(), "happy:2", 20)
     monkeypatch.setattr(judge, "_MOST_BYTES", kept)
-    monkeypatch.setattr(measure, "_PIECE_BYTES", piece)
+    monkeypatch.setattr(measure, "PIECE_BYTES", piece)
     folded = run(shared_lm(), "happy:2", 20)
     assert folded.steered == whole.steered
     assert whole.measures is not None and folded.measures is not None
