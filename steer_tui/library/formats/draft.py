@@ -203,7 +203,9 @@ def _meta(
 ) -> VectorMeta:
     if draft.meta is not None:
         best = tuple(layer for layer in draft.meta.best_layers if layer in layers)
-        return replace(draft.meta, name=name, model=model, best_layers=best, source=draft.meta.source or source)
+        recipe = draft.meta.default_recipe if name == draft.meta.name else None
+        kept = draft.meta.source or source
+        return replace(draft.meta, name=name, model=model, best_layers=best, source=kept, default_recipe=recipe)
     best = tuple(layer for number in draft.best if (layer := number + asked.offset_of(draft)) in layers)
     if not best:
         best = (min(layers, key=lambda layer: (abs(2 * layer + 1 - model["layers"]), layer)),)

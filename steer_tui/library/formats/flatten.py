@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from steer_tui.engine.recipe import Recipe, Term
+from steer_tui.engine.recipe import Recipe, Term, format_number
 from steer_tui.engine.resolve import ActiveTerm, resolve
 from steer_tui.engine.scope import ALL
 from steer_tui.engine.vector import SteeringVector
@@ -54,6 +54,7 @@ def flatten(recipe: Recipe, vectors: Mapping[str, SteeringVector]) -> SteeringVe
         description=str(recipe),
         method="mix",
         best_layers=tuple(sorted(layers)),
+        parents=tuple(f"{term.name}:{format_number(term.strength)}" for term in recipe.terms),
         residual_norm=first.residual_norm,
     )
     return SteeringVector(meta.name, layers, meta)

@@ -79,19 +79,41 @@ def read_vectors(
         LibraryError: It cannot be read, is no vector, or does not fit; the message follows the file's name.
         UsageError: The name cannot be one, or there is no such producer.
     """
+    asked = ask(producer, layer_offset, model, insist)
     checked = None if name is None else check_name(name)
-    if producer is not None:
-        producer = producer_named(producer).id
+    drafts = read_drafts(path, asked)
+    question = next((draft.question for draft in drafts if draft.question is not None), None)
+    if question is not None:
+        return Imported((), tuple(drafts[0].notes), question)
+    vectors: list[SteeringVector] = []
+    notes: list[str] = []
+    for number, draft in enumerate(drafts, 1):
+        given = checked if checked is None or len(drafts) == 1 else f"{checked}-{number}"
+        vector, said = settle(draft, given or slug(draft.name), path.name, asked)
+        vectors.append(vector)
+        notes += [note for note in said if note not in notes]
+    return Imported(tuple(vectors), tuple(notes))
+
+
+def ask(producer: str | None, layer_offset: int | None, model: MadeFor | None, insist: bool) -> Asked:
+    """Return what a caller says of an import, checked.
+
+    Raises:
+        UsageError: There is no such producer, or the offset is absurd.
+    """
     if layer_offset is not None and abs(layer_offset) > MAX_OFFSET:
         raise UsageError(f"a layer offset of {layer_offset} is beyond any model", hint="it is mostly 0 or -1")
-    asked = Asked(producer, layer_offset, model, insist)
+    return Asked(None if producer is None else producer_named(producer).id, layer_offset, model, insist)
+
+
+def read_drafts(path: Path, asked: Asked) -> list[Draft]:
+    """Return what the file at `path` holds, not yet as vectors of a model.
+
+    Raises:
+        LibraryError: It cannot be read, or is no vector; the message follows the file's name.
+    """
     try:
-        file = read_foreign(path)
-        drafts = _read(file, asked)
-        question = next((draft.question for draft in drafts if draft.question is not None), None)
-        if question is not None:
-            return Imported((), tuple(drafts[0].notes), question)
-        return _settle_all(file, drafts, checked, asked)
+        return _read(read_foreign(path), asked)
     except MemoryError as error:
         raise LibraryError("needs more memory than there is") from error
 
@@ -148,17 +170,6 @@ def _read_json(file: ForeignFile, asked: Asked) -> list[Draft]:
     if "vectors" in value:
         raise LibraryError("is an EasySteer request", hint="import the vector files that it names")
     raise LibraryError("is JSON, but of no vector this program knows")
-
-
-def _settle_all(file: ForeignFile, drafts: list[Draft], name: str | None, asked: Asked) -> Imported:
-    vectors: list[SteeringVector] = []
-    notes: list[str] = []
-    for number, draft in enumerate(drafts, 1):
-        given = name if name is None or len(drafts) == 1 else f"{name}-{number}"
-        vector, said = settle(draft, given or slug(draft.name), file.path.name, asked)
-        vectors.append(vector)
-        notes += [note for note in said if note not in notes]
-    return Imported(tuple(vectors), tuple(notes))
 
 
 def write_vector(vector: SteeringVector, path: Path, *, format: str | None = None) -> Exported:
