@@ -7,15 +7,18 @@ Knows nothing of files.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypedDict
 
+from steer_tui.engine.oddpairs import OddPair, odd_pairs_from_json
 from steer_tui.errors import LibraryError
-from steer_tui.text import clean, one_line
+from steer_tui.text import clean, one_line, truncate
 
 FORMAT = 1
 MAX_LAYER = 9999
+_SITE = re.compile(r"[A-Za-z0-9_.*]{1,200}")
 
 
 class MadeFor(TypedDict):
@@ -38,7 +41,7 @@ class VectorMeta:
     description: str = ""
     tags: tuple[str, ...] = ()
     site: str = "block_out"
-    """Where it was read and acts; this version knows block outputs only."""
+    """Where it was read and acts: `block_out`, `attn_out`, `mlp_out`, or a module path, `*` for the block's number."""
     method: str = "mean"
     read: str = ""
     """Which tokens were averaged."""
@@ -56,7 +59,10 @@ class VectorMeta:
     origin: dict[int, float] = field(default_factory=dict)
     """Layer -> projection of the negative mean on the unit direction: 0 on the concept scale."""
     diagnostics: dict[int, dict[str, float]] = field(default_factory=dict)
-    """Layer -> separation, consistency, split_half, auroc; what could not be computed is left out."""
+    """Layer -> separation, consistency, split_half, auroc, reversed, relative_norm; what could not be computed is left
+    out."""
+    disagreeing: tuple[OddPair, ...] = ()
+    """Pairs that point away from the rest at the best layer, the worst first."""
     source: dict[str, str] | None = None
     """`producer` and `file` of an imported vector."""
     default_recipe: str | None = None
@@ -89,6 +95,8 @@ class VectorMeta:
             "diagnostics": {str(layer): _finite(values) for layer, values in self.diagnostics.items()},
             "source": self.source,
         }
+        if self.disagreeing:
+            known["disagreeing"] = [pair.to_json() for pair in self.disagreeing]
         if self.default_recipe is not None:
             known["default_recipe"] = self.default_recipe
         if self.parents:
@@ -123,16 +131,15 @@ class VectorMeta:
             residual_norm=fields.by_layer("residual_norm"),
             origin=fields.by_layer("origin"),
             diagnostics=fields.diagnostics("diagnostics"),
+            disagreeing=odd_pairs_from_json(fields.take("disagreeing", [])),
             source=fields.source("source"),
             default_recipe=fields.text("default_recipe") or None,
             parents=fields.texts("parents"),
             format=version,
             extra=fields.rest(),
         )
-        if meta.site != "block_out":
-            raise LibraryError(
-                f"it acts at {meta.site!r}; this steer-tui knows block_out only", hint="update steer-tui"
-            )
+        if not _SITE.fullmatch(meta.site):
+            raise LibraryError(f"it acts at {truncate(meta.site, 40)!r}, which is no place in a model")
         return meta
 
 

@@ -36,7 +36,7 @@ NEVER = {
     "tui": HEAVY,
 }
 """Room -> foreign packages that its files never name, not even inside a function."""
-LIGHT_ENGINE = ("types", "recipe", "scope", "vectormeta", "models")
+LIGHT_ENGINE = ("types", "recipe", "scope", "vectormeta", "models", "digest", "extractchoices", "oddpairs")
 """Engine modules that import no torch."""
 REPORT = """
 import json
@@ -139,6 +139,6 @@ def test_plain_values_and_recipes_need_no_torch(name: str) -> None:
     assert not loaded_by(f"steer_tui.engine.{name}") & (HEAVY | SCREEN)
 
 
-@pytest.mark.parametrize("name", ["concepts", "names", "header", "entries", "store"])
+@pytest.mark.parametrize("name", ["concepts", "names", "header", "entries", "store", "pairfiles"])
 def test_the_library_reads_headers_without_torch(name: str) -> None:
     assert not loaded_by(f"steer_tui.library.{name}") & (HEAVY | SCREEN)

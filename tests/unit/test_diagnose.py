@@ -78,7 +78,7 @@ def test_clear_classes_look_clear_and_equal_ones_do_not() -> None:
 
 def test_what_cannot_be_had_is_left_out_and_the_rest_is_finite() -> None:
     assert diagnose(*classes(1)) == {}
-    assert set(diagnose(*classes(3))) == {"separation", "consistency"}
+    assert set(diagnose(*classes(3))) == {"separation", "consistency", "reversed"}
     same = torch.ones(4, 12)
     assert all(math.isfinite(value) for value in diagnose(same, same).values())
 

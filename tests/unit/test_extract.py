@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from steer_tui.engine import extract as extract_module
+from steer_tui.engine import readings
 from steer_tui.engine.extract import extract
 from steer_tui.engine.model import LanguageModel
 from steer_tui.engine.vector import SteeringVector
@@ -86,7 +86,7 @@ def test_it_is_on_every_architecture(name: str) -> None:
 def test_batches_and_their_padding_change_nothing(kind: str, budget: int, monkeypatch: pytest.MonkeyPatch) -> None:
     lm, given = shared_lm(kind), concept()
     usual = extract(lm, [given])["happy"]
-    monkeypatch.setattr(extract_module, "_BATCH_TOKENS", budget)
+    monkeypatch.setattr(readings, "BATCH_TOKENS", budget)
     close(stacked(extract(lm, [given])["happy"]), stacked(usual))
 
 
@@ -198,7 +198,7 @@ def test_one_pair_of_one_word_and_an_empty_text_are_enough() -> None:
 
 
 def test_every_text_is_read_once_and_progress_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extract_module, "_BATCH_TOKENS", 60)
+    monkeypatch.setattr(readings, "BATCH_TOKENS", 60)
     lm, told, rows = shared_lm(), [], []
     concepts = [concept("happy"), Concept("again", concept("happy").positive, concept("happy").negative)]
     handle = lm.structure.blocks[0].register_forward_hook(lambda module, args, output: rows.append(len(args[0])))
@@ -212,7 +212,7 @@ def test_every_text_is_read_once_and_progress_is_told(monkeypatch: pytest.Monkey
 
 
 def test_it_is_stopped_between_batches_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extract_module, "_BATCH_TOKENS", 1)
+    monkeypatch.setattr(readings, "BATCH_TOKENS", 1)
     lm, told = new_lm(), []
     with pytest.raises(Cancelled):
         extract(lm, [concept()], on_progress=lambda done, total: told.append(done), should_stop=lambda: len(told) == 3)

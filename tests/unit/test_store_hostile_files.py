@@ -64,7 +64,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "NaN in metadata": (safetensors(described('{"origin": {"1": NaN}}'), DATA), "valid JSON"),
     "infinity in metadata": (safetensors(described('{"origin": {"1": 1e999}}'), DATA), "valid JSON"),
     "newer": (safetensors(described({**META, "format": 2}), DATA), "newer"),
-    "another site": (safetensors(described({**META, "site": "mlp_out"}), DATA), "mlp_out"),
+    "no site": (safetensors(described({**META, "site": "attn out"}), DATA), "no place in a model"),
     "wrong type": (safetensors(described({**META, "tags": "x"}), DATA), "'tags'"),
     "layer of text": (safetensors(described({**META, "origin": {"\x1b[2J": 1}}), DATA), "names a layer"),
     "negative layer": (safetensors(described({**META, "best_layers": [-1]}), DATA), "names a layer"),

@@ -1,0 +1,162 @@
+"""One batched pass over texts: what the tokens that are read of each text leave at a place, at all layers together.
+
+Promises that a text's readings depend neither on its neighbours nor on padding, and memory for one batch at a time.
+Knows nothing of concepts or methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from steer_tui.engine.blockhooks import BlockHooks
+from steer_tui.engine.model import LanguageModel
+from steer_tui.engine.passages import Passage
+from steer_tui.engine.place import Place, PlaceHooks, is_block_output
+from steer_tui.engine.prompt import pad_left
+from steer_tui.engine.reading import pass_through_blocks
+from steer_tui.errors import Cancelled, UsageError
+
+BATCH_TOKENS = 2048
+"""Padded tokens read in one pass."""
+
+OnProgress = Callable[[int, int], None] | None
+ShouldStop = Callable[[], bool] | None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What was read of some texts."""
+
+    passages: list[int]
+    """Their indices."""
+    means: Tensor
+    """(B, L, D) float32 on the CPU, averaged over what is read of each text."""
+    norms: Tensor
+    """(B, L): mean norm of the residual stream, whatever the place."""
+
+
+class Progress:
+    """Counts work done, and asks whether to go on."""
+
+    def __init__(self, total: int, on_progress: OnProgress, should_stop: ShouldStop) -> None:
+        self._total, self._tell, self._should_stop = total, on_progress, should_stop
+        self._done = 0
+
+    def check(self) -> None:
+        """Stop here if that was asked for.
+
+        Raises:
+            Cancelled: It was.
+        """
+        if self._should_stop is not None and self._should_stop():
+            raise Cancelled("extraction stopped")
+
+    def add(self, count: int) -> None:
+        """Tell that so much more is done."""
+        self._done += count
+        if self._tell is not None:
+            self._tell(self._done, self._total)
+
+
+def read_passages(
+    lm: LanguageModel,
+    passages: Sequence[Passage],
+    place: Place,
+    progress: Progress,
+    together: Sequence[Sequence[int]] | None = None,
+) -> Iterator[Batch]:
+    """Yield the readings of all texts in batches, short texts first.
+
+    Args:
+        lm: The model.
+        passages: Texts as ids.
+        place: Where to read.
+        progress: Told of each text.
+        together: Indices that must be in one batch; None lets every text be by itself.
+
+    Raises:
+        Cancelled: `progress` says so between batches.
+        UsageError: The place is never reached when text is read.
+    """
+    units = [(index,) for index in range(len(passages))] if together is None else [tuple(unit) for unit in together]
+    lengths = {unit: max(len(passages[index].ids) for index in unit) for unit in units}
+    for batch in _batches(sorted(units, key=lengths.__getitem__), lengths):
+        progress.check()
+        means, norms = _read_batch(lm, [passages[index] for index in batch], place)
+        yield Batch(batch, means, norms)
+        progress.add(len(batch))
+
+
+def _batches(ordered: Sequence[tuple[int, ...]], lengths: dict[tuple[int, ...], int]) -> Iterator[list[int]]:
+    """Yield texts of like length together, as many as the budget of padded tokens allows."""
+    batch: list[int] = []
+    for unit in ordered:  # ascending length, so the newest is the longest of its batch
+        if batch and (len(batch) + len(unit)) * lengths[unit] > BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.extend(unit)
+    if batch:
+        yield batch
+
+
+class _Enough(Exception):
+    """Every layer that is wanted has been read."""
+
+
+@torch.inference_mode()
+def _read_batch(lm: LanguageModel, rows: Sequence[Passage], place: Place) -> tuple[Tensor, Tensor]:
+    """Return (B, L, D) means and (B, L) norms."""
+    ids, mask = pad_left([row.ids for row in rows], lm.pad_id, lm.device)
+    read = torch.zeros(ids.shape, dtype=torch.bool)
+    for index, row in enumerate(rows):
+        offset = ids.shape[1] - len(row.ids)
+        read[index, offset + row.start : offset + row.end] = True
+    is_all = bool(read.all())
+    weights = read.float() / read.sum(dim=1, keepdim=True)
+    weights, read = weights.to(lm.device), read.to(lm.device)
+    layers, plain = place.layers, is_block_output(place.site)
+    means: dict[int, Tensor] = {}
+    norms: dict[int, Tensor] = {}
+
+    def seen(hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Return activations in float32, zero where they are not read, and the share of each token."""
+        states = hidden.view(*ids.shape, -1).float()
+        if not is_all:  # padding may hold anything, NaN included
+            states = states.masked_fill(~read.to(hidden.device).unsqueeze(-1), 0.0)
+        return states, weights.to(hidden.device)
+
+    def keep(layer: int, hidden: Tensor) -> Tensor:
+        states, share = seen(hidden)
+        means[layer] = torch.bmm(share.unsqueeze(1), states).squeeze(1)
+        return hidden
+
+    def keep_norm(layer: int, hidden: Tensor) -> Tensor:
+        if plain:
+            keep(layer, hidden)
+        states, share = seen(hidden)
+        norms[layer] = (share * states.norm(dim=-1)).sum(dim=1)
+        if layer == layers[-1] and set(layers) <= set(means):
+            raise _Enough
+        return hidden
+
+    with lm.layers.alone(), BlockHooks(lm.structure, keep_norm) as hooks:
+        hooks.cover(layers)
+        try:
+            if plain:
+                pass_through_blocks(lm, ids, mask)
+            else:
+                with PlaceHooks(lm, place, keep):
+                    pass_through_blocks(lm, ids, mask)
+        except _Enough:
+            pass
+    missing = [layer for layer in layers if layer not in means]
+    if missing:
+        raise UsageError(f"{place.points[missing[0]].name} is never called when text is read", hint="name another")
+    return (
+        torch.stack([means[layer].cpu() for layer in layers], dim=1),
+        torch.stack([norms[layer].cpu() for layer in layers], dim=1),
+    )
