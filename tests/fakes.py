@@ -41,6 +41,7 @@ from steer_tui.paths import Paths
 from steer_tui.session.messages import Event
 from steer_tui.session.runner import Engine
 from steer_tui.session.tools import Tools
+from tests.sweeps import fake_sweep
 
 E = TypeVar("E")
 
@@ -80,6 +81,11 @@ class Script:
     run_error_step: int = 0
     extract_seconds: float = 0.0
     extract_error: BaseException | None = None
+    sweep_seconds: float = 0.0
+    """Of one cell."""
+    sweep_error: SteerError | None = None
+    sweep_error_after: int = 0
+    """Cells before it."""
     save_error: SteerError | None = None
     is_deaf: bool = False
     """Waits as C code does: not to be stopped."""
@@ -218,7 +224,12 @@ def fake_tools(script: Script) -> Tools:
         script.calls.append(("generate", request.recipe))
         return _Run(script, lm, request, vectors, controls).go(on_step)
 
-    return Tools(load, generate, extract, FakeControls, lambda: script.choices)
+    def sweep(lm: FakeLM, request: Any, vectors: Mapping[str, Any], **more: Any) -> Any:
+        script.calls.append(("sweep", ",".join(request.concepts)))
+        end = {"error": script.sweep_error, "error_after": script.sweep_error_after}
+        return fake_sweep(lm, request, vectors, seconds_per_cell=script.sweep_seconds, **end, **more)
+
+    return Tools(load, generate, extract, FakeControls, lambda: script.choices, sweep=sweep, auto=sweep)
 
 
 class _Run:
@@ -256,7 +267,8 @@ class _Run:
             steered, plain = self._token(0, self.recipe, index), self._token(1, Recipe(), index)
             rows[0].append(steered)
             rows[1].append(plain)
-            on_step(Step(index, steered, plain if self.request.baseline else None, change))
+            changed = self.changes[-1] if change is not None else None
+            on_step(Step(index, steered, plain if self.request.baseline else None, change, changed))
             rate = self.script.tokens_per_second
             if rate > 0:
                 left = began + (index + 1) / rate - time.perf_counter()

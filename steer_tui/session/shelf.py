@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from steer_tui.engine.recipe import nearest_names
 from steer_tui.engine.types import ModelInfo
 from steer_tui.errors import LibraryError, RecipeError, SteerError
+from steer_tui.library.catalogue import Listed
 from steer_tui.library.concepts import Concept, load_concepts
 from steer_tui.library.store import LoadedVectors
 from steer_tui.paths import Paths
@@ -34,6 +35,9 @@ class Store(Protocol):
 
     def save(self, vector: SteeringVector) -> Path:
         """Keep a vector."""
+
+    def load(self, path: Path) -> SteeringVector:
+        """Return the vector in a file."""
 
 
 def _place(summary: VectorSummary) -> tuple[bool, str, str, str]:
@@ -85,6 +89,10 @@ class Shelf:
             return f"its vector file {self._loaded.problems[name]}"
         return None if name in self._concepts else f"its concept file {self._broken[name]}"
 
+    def concepts(self, names: Iterable[str]) -> dict[str, Concept]:
+        """Return the concepts of these names that there are, with their examples; a vector need not have one."""
+        return {name: self._concepts[name] for name in names if name in self._concepts}
+
     def missing(self, names: Iterable[str]) -> list[Concept]:
         """Return the concepts among `names` that have no vector yet.
 
@@ -135,6 +143,37 @@ class Shelf:
                 except SteerError as error:
                     trouble = error
         return trouble
+
+    def refresh(self, listed: Iterable[Listed], names: Iterable[str]) -> None:
+        """Take in what became of vectors whose files were changed: made, renamed, removed, restored.
+
+        Args:
+            listed: The whole library as it is now.
+            names: The vectors to look at again.
+        """
+        self._read_concepts()
+        wanted = set(names)
+        found = [line for line in listed if line.is_for_model and line.entry.name in wanted]
+        for name in wanted:
+            for table in (self._loaded.vectors, self._loaded.entries, self._loaded.warnings, self._loaded.problems):
+                table.pop(name, None)
+        for line in sorted(found, key=lambda line: (line.problem is not None, line.entry.bundled)):
+            if line.entry.name not in self._loaded.vectors:
+                self._take(line)
+
+    def _take(self, line: Listed) -> None:
+        name = line.entry.name
+        try:
+            if line.problem is not None:
+                raise LibraryError(line.problem)
+            self._loaded.vectors[name] = self._store.load(line.entry.path)
+        except SteerError as error:
+            self._loaded.problems.setdefault(name, error.message)
+            return
+        self._loaded.problems.pop(name, None)
+        self._loaded.entries[name] = line.entry
+        if line.warning is not None:
+            self._loaded.warnings[name] = line.warning
 
     def _read_concepts(self) -> None:
         concepts, problems = load_concepts(self._paths)

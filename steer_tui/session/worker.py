@@ -35,6 +35,7 @@ from steer_tui.session.messages import (
 )
 from steer_tui.session.shelf import Shelf
 from steer_tui.session.speed import Speed
+from steer_tui.session.sweep_work import SweepWork
 from steer_tui.session.task import Task
 from steer_tui.session.troubles import explain, release_memory, smaller_model
 from steer_tui.session.workshop import Workshop
@@ -54,7 +55,7 @@ class Section(Protocol):
         """Return what does each command; a handler ends its task with the command's closing event."""
 
 
-SECTIONS: tuple[Callable[[Workshop], Section], ...] = (HookWork,)
+SECTIONS: tuple[Callable[[Workshop], Section], ...] = (HookWork, SweepWork)
 """The kinds of work beside loading, generating and making vectors of concepts."""
 
 
