@@ -25,15 +25,12 @@ from steer_tui.engine.detectors import LayerActivationDetector, LoggingDetector
 from steer_tui.engine.hookkinds import WHEN, find_kind
 from steer_tui.engine.hooks import Hook
 from steer_tui.engine.hookstatistics import RunningStatsDetector, TokenTraceDetector
-from steer_tui.engine.hookvalues import HookSpec, PointInfo
+from steer_tui.engine.hookvalues import FILE, HookSpec, PointInfo
 from steer_tui.engine.points import HookPoint
 from steer_tui.engine.selective import HeadController, SelectiveController
 from steer_tui.engine.toptexts import TopKTextsDetector
 from steer_tui.engine.user_hooks import HookFile
 from steer_tui.errors import UsageError
-
-FILE = "file"
-"""Kind of a hook of the user's own file; its value `name` says which."""
 
 
 def point_infos(lm: Any, *, modules: bool = True) -> tuple[PointInfo, ...]:
@@ -57,6 +54,7 @@ def build_hook(lm: Any, spec: HookSpec, vectors: Mapping[str, Any] | None = None
     """
     point = lm.layers.find(spec.point)
     hook = _own(spec, file) if spec.kind == FILE else _ready(lm, point, spec, vectors or {})
+    lm.layers.find(spec.point, hook.hook_type)  # refuses a side that the point does not have
     hook.layer_signature = point.name
     hook.enabled = spec.enabled
     if spec.rows is not None:

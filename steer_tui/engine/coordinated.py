@@ -13,6 +13,7 @@ from steer_tui.engine.controllers import Edit, ReadyController, called, let
 from steer_tui.engine.detectors import LayerActivationDetector
 from steer_tui.engine.hookerror import checked
 from steer_tui.engine.hooks import Detector, user_code_of
+from steer_tui.engine.hookmeter import Meter
 from steer_tui.engine.moment import Moment
 from steer_tui.engine.selective import among, places
 from steer_tui.errors import ShapeMismatch, UsageError
@@ -84,9 +85,7 @@ class StatisticsController(ReadyController):
         """Make a controller; without one to watch it changes nothing and counts passes."""
         super().__init__(layer_signature, **options)
         self.controller = called(controller) if controller is not None else None
-        self.modification_count = 0
-        self._passes = 0
-        self._sums: Tensor | None = None  # tokens, changed tokens, sum of changes, greatest change, sum of scales
+        self._meter = Meter()
 
     @property
     def user_code(self) -> Callable[..., Any] | None:
@@ -97,56 +96,22 @@ class StatisticsController(ReadyController):
 
     def edit(self, activation: Tensor, moment: Moment) -> Tensor:
         """Return what the other one makes of the activation."""
-        self._passes += 1
         if self.controller is None:
+            self._meter.note(activation, activation, moment.mask())
             return activation
         before = activation.clone()
         new = let(self.controller, activation, moment)
-        mask = moment.mask()
-        self._count(before, new if mask is None else torch.where(mask, new, before), mask)
+        self._meter.note(before, new, moment.mask())
         return new
 
+    @property
+    def modification_count(self) -> int:
+        """Passes in which something changed."""
+        return int(self._meter.read()["modifications"])
+
     def get_stats(self) -> dict[str, float]:
-        """Return how often and how much.
-
-        `passes` seen; `modifications` of them changed something; `tokens` in them, of which `changed_tokens` changed;
-        `avg_change` and `max_change` are ||new - old|| / ||old|| over the changed tokens, `avg_scale` is the mean of
-        ||new|| / ||old|| over them.
-        """
-        sums = self._sums.tolist() if self._sums is not None else [0.0] * 6
-        changed = sums[1] or 1.0
-        return {
-            "passes": self._passes,
-            "modifications": int(sums[5]),
-            "tokens": int(sums[0]),
-            "changed_tokens": int(sums[1]),
-            "avg_change": sums[2] / changed,
-            "max_change": sums[3],
-            "avg_scale": sums[4] / changed,
-        }
-
-    def _count(self, before: Tensor, after: Tensor, mask: Tensor | None) -> None:
-        """Add one pass to the sums, on the device."""
-        old, new = before.detach().float(), after.detach().float()
-        length = old.norm(dim=-1).clamp_min(1e-12)
-        change = (new - old).norm(dim=-1) / length
-        moved = change > 0
-        tokens = change.numel() if mask is None else mask.expand_as(before)[..., 0].sum()
-        sums = torch.stack(
-            [
-                torch.as_tensor(tokens, device=change.device).float(),
-                moved.sum().float(),
-                change.sum(),
-                change.amax() if change.numel() else change.sum(),
-                (new.norm(dim=-1) / length * moved).sum(),
-                moved.any().float(),
-            ]
-        ).double()
-        if self._sums is not None:
-            greatest = torch.maximum(self._sums[3], sums[3])
-            sums = self._sums + sums
-            sums[3] = greatest
-        self._sums = sums
+        """Return how often and how much, as `Meter.read` says it."""
+        return self._meter.read()
 
 
 class PatchController(ReadyController):

@@ -103,6 +103,8 @@ class Decoder:
         self._watch = Watch(watch, len(begin), lm.info.width, lm.device, lm.dtype) if watch else None
         self._hooks = BlockHooks(lm.structure, self._on_block)
         self._more_hooks, self._hook_rows = hooks, hook_rows
+        self._run_hooks = ExitStack()
+        """Takes the newest set of `hook` off."""
         self._exit = ExitStack()
 
     def __enter__(self) -> Decoder:
@@ -111,6 +113,7 @@ class Decoder:
             prepared.enter_context(few_rows(self._lm).installed(len(self.alive)))
             prepared.enter_context(self._lm.layers.only_on(self._hook_rows))
             prepared.enter_context(self._lm.layers.hooked(self._more_hooks))
+            prepared.callback(lambda: self._run_hooks.close())
             self.steer({index: row.terms for index, row in enumerate(self._rows)})
             self._exit = prepared.pop_all()
         return self
@@ -131,6 +134,17 @@ class Decoder:
         self._plan.set_rows(ready)
         self._hooks.cover(self._plan.layers | set(self._watch.layers if self._watch else ()))
         self._lm.layers.come_last()
+
+    def hook(self, hooks: FwdHooks) -> None:
+        """Have these hooks on from the next step on, in place of those of the last call; after all others.
+
+        Raises:
+            UsageError: A point does not exist or cannot be had; the hooks of the last call stay.
+        """
+        with ExitStack() as prepared:
+            prepared.enter_context(self._lm.layers.hooked(hooks))
+            self._run_hooks.close()
+            self._run_hooks = prepared.pop_all()
 
     def follow(self, vectors: Mapping[str, SteeringVector]) -> None:
         """Measure the place on these concepts with the statistics from the next step on."""

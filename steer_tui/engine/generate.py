@@ -13,11 +13,14 @@ from dataclasses import replace
 from steer_tui.engine.branch import Branch
 from steer_tui.engine.decode import Decoder, Drawn, Row
 from steer_tui.engine.hooked import FwdHooks
+from steer_tui.engine.hookvalues import HookSpec, LogitDifference
 from steer_tui.engine.judge import Judge
+from steer_tui.engine.logitshift import logit_difference
 from steer_tui.engine.model import LanguageModel
 from steer_tui.engine.out_of_memory import memory_errors_named
 from steer_tui.engine.recipe import Recipe, parse_recipe
 from steer_tui.engine.resolve import ActiveTerm, resolve
+from steer_tui.engine.runhooks import RunHooks
 from steer_tui.engine.types import Change, Request, RunResult, Step
 from steer_tui.engine.vector import SteeringVector
 from steer_tui.errors import SteerError, UsageError
@@ -38,8 +41,9 @@ class Controls:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._recipe: str | None = None
+        self._hooks: tuple[tuple[HookSpec, ...], str | None] | None = None
         self.on_refused = on_refused
-        """Called on the generating thread with the reason why a change was not made; the recipe in force stays."""
+        """Called on the generating thread with the reason why a change was not made; what is in force stays."""
 
     def stop(self) -> None:
         """End the run before its next step."""
@@ -61,6 +65,24 @@ class Controls:
             recipe, self._recipe = self._recipe, None
             return recipe
 
+    def change_hooks(self, specs: Sequence[HookSpec], hook_file: str | None = None) -> None:
+        """Put these hooks in force in place of all that the request or an earlier change named.
+
+        A hook whose spec stays keeps its state. Own hooks are loaded anew where their file has been saved since.
+
+        Args:
+            specs: In order.
+            hook_file: Path of the file of own hooks; None for the one that the run has.
+        """
+        with self._lock:
+            self._hooks = (tuple(specs), hook_file)
+
+    def take_hooks(self) -> tuple[tuple[HookSpec, ...], str | None] | None:
+        """Return the hooks asked for since the last call and their file, None where there were none."""
+        with self._lock:
+            hooks, self._hooks = self._hooks, None
+            return hooks
+
 
 def generate(
     lm: LanguageModel,
@@ -81,11 +103,13 @@ def generate(
         on_step: Called after each step, on this thread.
         controls: Stops or changes the run while it goes on.
         measures: False leaves out the second reading of the texts, and so does stopping a long run.
-        hooks: Pairs of point and hook for this run; they, and those that are registered, act on the steered row alone.
+        hooks: Pairs of point and hook for this run, before those of the request; they, and those that are registered,
+            act on the steered row alone.
 
     Raises:
         RecipeError: The recipe does not parse or fit; nothing has run.
-        UsageError: The prompt leaves no room for a token, or a number is out of range.
+        UsageError: The prompt leaves no room for a token, a number is out of range, or a hook of the request cannot be
+            made, which names the hook.
         OutOfMemory: The run does not fit; the model is clean.
         HookError: A hook failed; none is left on the model.
     """
@@ -105,14 +129,18 @@ class _Run:
         check_sampling(request)
         self._lm, self._request, self._vectors, self._controls = lm, request, vectors, controls
         self._recipe = parse_recipe(request.recipe)
+        self._told = str(self._recipe)
         self._terms = self._resolve(self._recipe)
-        self._replayed = {change.step: self._parsed(change.recipe) for change in request.changes}
+        self._replayed = {change.step: (self._parsed(change.recipe), change) for change in request.changes}
         self._changes: list[Change] = []
+        self._hooks = RunHooks(lm, vectors, is_counted=request.statistics)
+        self._difference: LogitDifference | None = None
         self._prompt_ids = lm.encode(request.prompt, request.raw)
         _require_room(lm, self._prompt_ids)
         count = 2 if request.baseline else 1
         self._branches = [Branch(lm, self._prompt_ids) for _ in range(count)]
-        concepts = {name: vectors[name] for recipe in (self._recipe, *self._replayed.values()) for name in recipe.names}
+        recipes = (self._recipe, *(recipe for recipe, _ in self._replayed.values()))
+        concepts = {name: vectors[name] for recipe in recipes for name in recipe.names}
         self._judge = Judge(lm, self._prompt_ids, concepts, count) if measures else None
 
     def go(self, on_step: Callable[[Step], None] | None, hooks: FwdHooks) -> RunResult:
@@ -126,7 +154,10 @@ class _Run:
         watch = range(self._lm.info.layers) if self._request.statistics else ()
         steps = 0
         decoding = began
+        own = self._hooks.put(self._request.hooks, self._request.hook_file, 0) or ()
+        acts = bool(self._terms or self._hooks.acting or tuple(hooks) or self._lm.layers.attached)
         with Decoder(self._lm, rows, watch=watch, hooks=hooks, hook_rows=(STEERED,)) as decoder:
+            decoder.hook(own)
             decoder.follow({name: self._vectors[name] for name in self._recipe.names})
             while decoder.alive and not self._controls.stopped:
                 change = self._change_before(steps, decoder)
@@ -137,36 +168,69 @@ class _Run:
                 if on_step is not None:
                     on_step(step)
                 if steps == 0:
+                    self._compare(drawn, decoder, acts or change is not None)
                     decoding = time.perf_counter()
                 steps += 1
             is_stopped = bool(decoder.alive)
         decoded = time.perf_counter() - decoding
         return self._result(steps, decoded, began, is_stopped)
 
-    def _change_before(self, step: int, decoder: Decoder) -> str | None:
-        """Put a replayed or live change in force, and return the new recipe."""
-        recipe = self._replayed.get(step)
-        asked = self._controls.take_change()
-        if asked is not None:
-            try:
-                recipe = self._parsed(asked)
-            except SteerError as error:
-                if self._controls.on_refused is not None:
-                    self._controls.on_refused(error)
-        if recipe is None or recipe == self._recipe:
+    def _change_before(self, step: int, decoder: Decoder) -> Change | None:
+        """Put a replayed or live change in force, and return it; None where everything stays."""
+        recipe, replayed = self._replayed.get(step, (None, None))
+        if replayed is not None and replayed.hooks is not None:
+            has_hooked = self._hook(replayed.hooks, replayed.hook_file, step, decoder)
+        else:
+            has_hooked = False
+        asked, hooks = self._controls.take_change(), self._controls.take_hooks()
+        try:
+            recipe = recipe if asked is None else self._parsed(asked)
+        except SteerError as error:
+            self._refuse(error)
+        try:
+            has_hooked = (hooks is not None and self._hook(*hooks, step, decoder)) or has_hooked
+        except SteerError as error:
+            self._refuse(error)
+        is_new = recipe is not None and recipe != self._recipe
+        if recipe is not None and is_new:
+            self._steer(recipe, decoder)
+        if not is_new and not has_hooked:
             return None
-        terms = self._resolve(recipe)
-        decoder.steer({STEERED: terms})
-        decoder.follow({name: self._vectors[name] for name in recipe.names})
-        if self._judge is not None:
-            self._judge.add_concepts({name: self._vectors[name] for name in recipe.names})
-        self._recipe = recipe
-        self._changes.append(Change(step, str(recipe)))
-        return str(recipe)
+        specs, path = (self._hooks.specs, self._hooks.file_path) if has_hooked else (None, None)
+        self._changes.append(Change(step, str(self._recipe), specs, path))
+        return self._changes[-1]
 
-    def _take(self, index: int, drawn: list[Drawn], change: str | None) -> Step:
+    def _steer(self, recipe: Recipe, decoder: Decoder) -> None:
+        decoder.steer({STEERED: self._resolve(recipe)})
+        vectors = {name: self._vectors[name] for name in recipe.names}
+        decoder.follow(vectors)
+        if self._judge is not None:
+            self._judge.add_concepts(vectors)
+        self._recipe = recipe
+
+    def _hook(self, specs: Sequence[HookSpec], path: str | None, step: int, decoder: Decoder) -> bool:
+        """Put other hooks in force; return whether anything changed."""
+        with decoder.quiet():  # a prompt to patch from is read without recipe and hooks
+            hooks = self._hooks.put(specs, path, step)
+        if hooks is not None:
+            decoder.hook(hooks)
+        return hooks is not None
+
+    def _refuse(self, error: SteerError) -> None:
+        if self._controls.on_refused is not None:
+            self._controls.on_refused(error)
+
+    def _take(self, index: int, drawn: list[Drawn], change: Change | None) -> Step:
         tokens = {token.row: self._branches[token.row].take(token) for token in drawn}
-        return Step(index, tokens.get(STEERED), tokens.get(BASELINE), change)
+        recipe = change.recipe if change is not None and change.recipe != self._told else None
+        self._told = self._told if recipe is None else recipe
+        return Step(index, tokens.get(STEERED), tokens.get(BASELINE), recipe, change, self._hooks.watched())
+
+    def _compare(self, drawn: list[Drawn], decoder: Decoder, acts: bool) -> None:
+        """Compare the logits of the first generated position."""
+        logits = decoder.last_logits
+        if acts and logits is not None and [token.row for token in drawn] == [STEERED, BASELINE]:
+            self._difference = logit_difference(logits[0], logits[1], self._lm.tokenizer)
 
     def _parsed(self, text: str) -> Recipe:
         recipe = parse_recipe(text)
@@ -190,6 +254,8 @@ class _Run:
             baseline=baseline.text(is_stopped) if baseline else None,
             activations=(steered.activations(), baseline.activations() if baseline else None),
             measures=measures,
+            hooks=self._hooks.reports(),
+            logit_difference=self._difference,
             tokens_per_second=(steps - 1) / decoded if steps > 1 and decoded > 0 else 0.0,
             seconds=time.perf_counter() - began,
         )

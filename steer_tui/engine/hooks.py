@@ -15,6 +15,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from steer_tui.engine.hookmeter import Meter
 from steer_tui.engine.moment import Moment
 from steer_tui.errors import UsageError
 
@@ -32,6 +33,9 @@ class HookType(Enum):
 
 class Hook:
     """Something that is done at a point; has an id, and can be switched off without being taken away."""
+
+    meter: Meter | None = None
+    """Counts what the hook is shown and changes; None, which costs nothing, where nobody asked."""
 
     def __init__(
         self,

@@ -7,8 +7,9 @@ never counted, and keys that a cache holds are counted once, when they are new.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from torch import Tensor
 from steer_tui.engine.detectors import ReadyDetector
 from steer_tui.engine.hooks import HookType
 from steer_tui.engine.hookvalues import TokenStatistics
+from steer_tui.engine.moment import Moment
 from steer_tui.errors import UsageError
 
 _AT_ONCE = 64
@@ -170,20 +172,36 @@ class TokenTraceDetector(ReadyDetector):
         self._waiting_tokens = 0
         self._rows: dict[int, deque[TokenStatistics]] = {}
         self._shape: tuple[int, ...] = ()
+        self._new: dict[int, int] = {}
+        """Row -> tokens counted since `take_new`."""
 
     def read(self, activation: Tensor) -> None:
-        """Take the new tokens, (B, T, ...)."""
+        """Take the new tokens, (B, T, ...); of scores and pattern, every query's values over heads and keys."""
         moment = self.now(activation)
         axes = moment.axes
         self._shape = tuple(activation.shape)
+        if "pos" in axes and "key" in axes:
+            self._take_queries(activation.detach(), moment)
+            return
         if not axes or axes[1] not in ("pos", "key"):
             return
         valid = moment.valid(1)
         if axes[1] == "key" and moment.now is not None:
             newest = moment.now.length
             activation, valid = activation[:, -newest:], None if valid is None else valid[:, -newest:]
-        self._waiting.append((moment.rows, activation.detach().flatten(2).clone(), valid))
-        self._waiting_tokens += activation.shape[1]
+        self._take(moment.rows, activation.detach().flatten(2).clone(), valid)
+
+    def _take_queries(self, activation: Tensor, moment: Moment) -> None:
+        """Take scores or a pattern, (B, H, T, K), padding cut away row by row."""
+        if moment.mask() is None:
+            self._take(moment.rows, activation.movedim(2, 1).flatten(2).clone(), None)
+            return
+        for row, cut in zip(moment.rows, moment.pieces(), strict=True):
+            self._take((row,), activation[cut].movedim(2, 1).flatten(2).clone(), None)
+
+    def _take(self, rows: tuple[int, ...], tokens: Tensor, valid: Tensor | None) -> None:
+        self._waiting.append((rows, tokens, valid))
+        self._waiting_tokens += tokens.shape[1]
         if self._waiting_tokens >= _AT_ONCE:
             self._fold()
 
@@ -191,6 +209,12 @@ class TokenTraceDetector(ReadyDetector):
         """Return the statistics of a row's tokens, the oldest first: plain numbers, safe to hand to another thread."""
         self._fold()
         return tuple(self._rows.get(row, ()))
+
+    def take_new(self) -> dict[int, tuple[TokenStatistics, ...]]:
+        """Return row -> its tokens since the last call, the oldest first; rows without a new one are left out."""
+        self._fold()
+        new, self._new = self._new, {}
+        return {row: tuple(self._rows[row])[-count:] for row, count in new.items() if count}
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -207,6 +231,7 @@ class TokenTraceDetector(ReadyDetector):
         super().clear_captured()
         self._waiting, self._waiting_tokens = [], 0
         self._rows.clear()
+        self._new.clear()
 
     def _fold(self) -> None:
         """Count what waits, passes of one shape together, and bring it to the host."""
@@ -217,22 +242,51 @@ class TokenTraceDetector(ReadyDetector):
             while valid is None and count < len(waiting) and _continues(waiting[count], rows, first):
                 count += 1
             group, waiting = waiting[:count], waiting[count:]
-            self._count(rows, torch.cat([activation for _, activation, _ in group], dim=1), valid)
+            whole = torch.cat([activation for _, activation, _ in group], dim=1)
+            self._keep(rows, _table(whole).tolist(), valid.tolist() if valid is not None else None)
 
-    def _count(self, rows: Sequence[int], activation: Tensor, valid: Tensor | None) -> None:
-        values = activation.float()
-        spread, mean = torch.var_mean(values, dim=-1, correction=0)
-        low, high = torch.aminmax(values, dim=-1)
-        table = torch.stack([mean, spread.sqrt(), values.norm(dim=-1), low, high], dim=-1).tolist()
-        lines = valid.tolist() if valid is not None else None
+    def _keep(self, rows: Sequence[int], table: list[Any], lines: list[list[bool]] | None) -> None:
+        """Add tokens, as numbers [row][token]; `lines` is False on padding."""
         for place, row in enumerate(rows):
             kept = self._rows.setdefault(row, deque(maxlen=self._limit))
-            kept.extend(
+            tokens = [
                 TokenStatistics(*numbers)
                 for index, numbers in enumerate(table[place])
                 if lines is None or lines[place][index]
-            )
+            ]
+            kept.extend(tokens)
+            self._new[row] = self._new.get(row, 0) + len(tokens)
+
+
+def fold_together(detectors: Iterable[TokenTraceDetector]) -> None:
+    """Count what waits in several detectors at once: activations of one shape together, one transfer for all."""
+    alike: dict[tuple[int, ...], list[tuple[TokenTraceDetector, tuple[int, ...], Tensor]]] = {}
+    for detector in detectors:
+        if len(detector._waiting) != 1 or detector._waiting[0][2] is not None:
+            detector._fold()  # several passes, or padding
+            continue
+        rows, activation, _ = detector._waiting[0]
+        detector._waiting, detector._waiting_tokens = [], 0
+        alike.setdefault((*activation.shape, activation.device.index or 0), []).append((detector, rows, activation))
+    tables = [_table(torch.stack([one[2] for one in ones])) for ones in alike.values()]
+    if not tables:
+        return
+    flat = torch.cat([table.flatten(0, -2).to(tables[0].device) for table in tables]).tolist()
+    for table, ones in zip(tables, alike.values(), strict=True):
+        _, batch, length, _ = table.shape
+        for detector, rows, _ in ones:
+            mine, flat = flat[: batch * length], flat[batch * length :]
+            detector._keep(rows, [mine[row * length : (row + 1) * length] for row in range(batch)], None)
+
+
+def _table(activation: Tensor) -> Tensor:
+    """Return the five statistics over the last axis, float32 (..., 5)."""
+    values = activation.float()
+    spread, mean = torch.var_mean(values, dim=-1, correction=0)
+    low, high = torch.aminmax(values, dim=-1)
+    return torch.stack([mean, spread.sqrt(), values.norm(dim=-1), low, high], dim=-1)
 
 
 def _continues(entry: tuple[tuple[int, ...], Tensor, Tensor | None], rows: tuple[int, ...], first: Tensor) -> bool:
-    return entry[2] is None and entry[0] == rows and entry[1].shape[0] == first.shape[0]
+    same = entry[1].shape[0] == first.shape[0] and entry[1].shape[2] == first.shape[2]
+    return entry[2] is None and entry[0] == rows and same

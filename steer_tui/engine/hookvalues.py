@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from steer_tui.text import one_line
+
+FILE = "file"
+"""Kind of a hook of the user's own file; its value `name` says which."""
 
 
 class TokenStatistics(NamedTuple):
@@ -84,3 +90,91 @@ class HookSpec:
             tuple(int(row) for row in rows) if rows is not None else None,
             bool(data.get("enabled", True)),
         )
+
+    @property
+    def title(self) -> str:
+        """What errors and lists call it: `blocks.3.hook_resid_post=scale`, or the own hook's name after the point."""
+        own = dict(self.values).get("name") if self.kind == FILE else None
+        return one_line(f"{self.point}={own or self.kind}")
+
+
+def vector_names(specs: Iterable[HookSpec]) -> tuple[str, ...]:
+    """Return the names of the vectors that hooks take, each once."""
+    named = (str(dict(spec.values).get("vector") or "") for spec in specs if spec.enabled and spec.kind != FILE)
+    return tuple(dict.fromkeys(name for name in named if name))
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What one step of a run brought of one watched point in one row."""
+
+    point: str
+    """As the spec of the kind `watch` names it."""
+    row: int
+    """0 for the steered text, 1 for the baseline."""
+    shape: tuple[int, ...]
+    """Of the newest activation, the rows that are watched first."""
+    tokens: tuple[TokenStatistics, ...]
+    """The tokens that this step read, the oldest first: the whole prompt at a run's first step, then one each."""
+
+    @property
+    def newest(self) -> TokenStatistics:
+        """The last of them."""
+        return self.tokens[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class HookReport:
+    """What one hook did in a run."""
+
+    spec: HookSpec
+    since: int
+    """The generated token from which it was on."""
+    passes: int
+    """How often it was called: once for the prompt, once for each token after the first."""
+    tokens: int
+    """Tokens that it was shown, padding not counted."""
+    changed_passes: int
+    changed_tokens: int
+    mean_change: float
+    """||new - old|| / ||old||, averaged over the changed tokens."""
+    max_change: float
+    seen: tuple[tuple[str, Any], ...] = ()
+    """For detectors, what they saw, by name: plain numbers, text and tuples of them."""
+
+    def to_json(self) -> dict[str, object]:
+        """Return one entry of `hooks` in `generate --json`."""
+        keys = ("since", "passes", "tokens", "changed_passes", "changed_tokens", "mean_change", "max_change")
+        return self.spec.to_json() | {key: getattr(self, key) for key in keys} | {"seen": dict(self.seen)}
+
+
+class TokenShift(NamedTuple):
+    """One token's next-token logit with and without."""
+
+    id: int
+    text: str
+    steered: float
+    baseline: float
+
+
+@dataclass(frozen=True, slots=True)
+class LogitDifference:
+    """Next-token logits at the first generated position, steered minus baseline, over the vocabulary."""
+
+    max: float
+    """Greatest absolute difference."""
+    mean: float
+    """Mean absolute difference."""
+    risen: tuple[TokenShift, ...]
+    """Tokens whose logit rose most, the greatest rise first."""
+    fallen: tuple[TokenShift, ...]
+    """Tokens whose logit fell most, the greatest fall first."""
+
+    def to_json(self) -> dict[str, object]:
+        """Return the `logit_difference` of `generate --json`."""
+        return {
+            "max": self.max,
+            "mean": self.mean,
+            "risen": [shift._asdict() for shift in self.risen],
+            "fallen": [shift._asdict() for shift in self.fallen],
+        }

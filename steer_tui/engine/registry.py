@@ -162,14 +162,14 @@ class Layers:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Have no hook on inside but those that are put on inside; the others are back afterwards."""
-        before, rows = self._attached, self._only_rows
+        before, rows, names, paused = self._attached, self._only_rows, self.batch_rows, self._paused
         self._keep([])
-        self._only_rows = None
+        self._only_rows, self.batch_rows, self._paused = None, None, 0
         try:
             yield
         finally:
             self._keep(before)
-            self._only_rows = rows
+            self._only_rows, self.batch_rows, self._paused = rows, names, paused
 
     @contextmanager
     def without_controllers(self) -> Iterator[None]:
@@ -249,11 +249,15 @@ class Layers:
             new = apply_hook(hook, module, inputs, given)
         finally:
             hook.moment = None
-        if new is None or new is part or self._controllers_off or not isinstance(hook, Controller):
-            return raw
-        if function is not None:
+        if new is None or self._controllers_off or not isinstance(hook, Controller):
+            new = part
+        if new is not part and function is not None:
             # A tensor that the user keeps must not be written to by a model that adds in place.
             new = checked(new, part) if new is given else checked(new, part).clone()
+        if hook.meter is not None:
+            hook.meter.note(part, new, Moment(point, part, now, chosen).mask())
+        if new is part:
+            return raw
         if chosen is not None:
             index = torch.tensor(chosen, device=shown.device)
             new = shown.index_copy(0, index, new)

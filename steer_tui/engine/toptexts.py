@@ -109,6 +109,13 @@ class TopKTextsDetector(ReadyDetector):
         pairs = zip(self._scores[:, column].tolist(), self._places[:, column].tolist(), strict=True)
         return [self._shown(score, key) for score, key in pairs if key]
 
+    def strongest(self, count: int) -> list[int]:
+        """Return the neurons with the greatest activations, the greatest first; empty before the first pass."""
+        if self._scores is None:
+            return []
+        best = self._scores[0].topk(min(count, self._scores.shape[1])).indices.tolist()
+        return [self.neurons[place] for place in best] if self.neurons is not None else best
+
     def clear_captured(self) -> None:
         """Forget all texts."""
         super().clear_captured()

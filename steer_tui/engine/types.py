@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from steer_tui.engine.hookvalues import HookReport, HookSpec, LogitDifference, Watched
+
 Finish = Literal["stop", "length", "cancelled"]
 
 
@@ -96,14 +98,29 @@ class Step:
     baseline: Token | None
     change: str | None = None
     """The recipe that came into force with this very step, None where it stayed."""
+    changed: Change | None = None
+    """All that came into force with this very step, hooks included; None where everything stayed."""
+    watched: tuple[Watched, ...] = ()
+    """What hooks of the kind `watch` saw; one entry for each point and row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A live change: from generated token `step` on, `recipe` is in force."""
+    """A live change: from generated token `step` on, `recipe` and `hooks` are in force."""
 
     step: int
     recipe: str
+    hooks: tuple[HookSpec, ...] | None = None
+    """All hooks that are on from here; None where they stayed as they were."""
+    hook_file: str | None = None
+    """Path of the file that own hooks come from; only where `hooks` is not None."""
+
+    def to_json(self) -> dict[str, object]:
+        """Return one entry of `changes`; `hooks` and `hook_file` are there where hooks changed."""
+        plain: dict[str, object] = {"step": self.step, "recipe": self.recipe}
+        if self.hooks is not None:
+            plain |= {"hooks": [spec.to_json() for spec in self.hooks], "hook_file": self.hook_file}
+        return plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +192,10 @@ class Request:
     changes: tuple[Change, ...] = ()
     """Live changes to replay."""
     statistics: bool = True
+    hooks: tuple[HookSpec, ...] = ()
+    """Hooks on the steered row, after the recipe, in order; a spec with rows of its own acts on those."""
+    hook_file: str | None = None
+    """Path of the Python file that hooks of the kind `file` come from; it is run when the run begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +214,11 @@ class RunResult:
     tokens_per_second: float
     """Generated tokens of one branch per second of decoding, prefill excluded."""
     seconds: float
+    hooks: tuple[HookReport, ...] = ()
+    """What each hook of the request and of its changes did, in the order in which they came; counts are 0 where
+    statistics were not asked for."""
+    logit_difference: LogitDifference | None = None
+    """None without a baseline, and where neither a recipe nor a hook acted from the beginning."""
 
     def to_json(self) -> dict[str, object]:
         """Return the object that `generate --json` prints."""
@@ -211,7 +237,10 @@ class RunResult:
                 "baseline": None if baseline is None else [entry.to_json() for entry in baseline],
             },
             "measures": self.measures.to_json() if self.measures else None,
-            "changes": [{"step": change.step, "recipe": change.recipe} for change in self.request.changes],
+            "changes": [change.to_json() for change in self.request.changes],
+            "hooks": [report.to_json() for report in self.hooks],
+            "hook_file": self.request.hook_file,
+            "logit_difference": self.logit_difference.to_json() if self.logit_difference else None,
             "tokens_per_second": self.tokens_per_second,
             "seconds": self.seconds,
         }

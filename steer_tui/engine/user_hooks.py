@@ -69,6 +69,13 @@ class HookFile(Mapping[str, OwnHook]):
         """(point, hook) of all that the file itself puts somewhere: `HOOKS`, and hooks with a `layer_signature`."""
         return [(own.point, own.make()) for own in self._placed]
 
+    def has_changed(self) -> bool:
+        """Say whether the file has been saved, or is gone, since it was loaded."""
+        try:
+            return _stamp(self.path) != self._stamp
+        except UsageError:
+            return True
+
     def reload(self) -> bool:
         """Load the file again if it has been saved since; return whether it was.
 

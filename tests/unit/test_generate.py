@@ -272,7 +272,7 @@ def test_the_json_has_the_keys_of_the_contract(lm: LanguageModel, vectors: dict[
         "seconds": None,
     }
     assert {key: found[key] for key in wanted} == wanted
-    assert set(found) - set(wanted) == {"changes"}
+    assert set(found) - set(wanted) == {"changes", "hooks", "hook_file", "logit_difference"}
 
 
 def test_activations_are_the_mean_over_the_generated_tokens(

@@ -40,7 +40,7 @@ def token(text: str) -> Token:
 
 
 def step(index: int, steered: str = " a", baseline: str = " b", change: str | None = None) -> Step:
-    return Step(index, token(steered), token(baseline), change)
+    return Step(index, token(steered), token(baseline), change, Change(index, change) if change else None)
 
 
 def result(request: Request = REQUEST, steered: str = " a b") -> RunResult:
