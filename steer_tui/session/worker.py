@@ -159,8 +159,8 @@ class Worker:
         """Make the vectors that a request names and that are not there yet."""
         recipes = [request.recipe, *(change.recipe for change in request.changes)]
         hooks = [*request.hooks, *(spec for change in request.changes for spec in change.hooks or ())]
-        names = [name for recipe in recipes for name in parse_recipe(recipe).names]
-        concepts = shelf.missing([*names, *vector_names(hooks)])
+        needed = [name for recipe in recipes for name in parse_recipe(recipe).names]
+        concepts = shelf.missing([*needed, *vector_names(hooks)])
         if not concepts or task.is_stopped:
             return
         try:

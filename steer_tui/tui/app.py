@@ -213,8 +213,13 @@ class SteerApp(QuickApp):
         self.saver.later(bench)
         if self.status.running is not None and bench.recipe_text != before.recipe_text:
             self.engine.change_recipe(bench.recipe_text)
+        if self.status.running is not None and bench.hooks != before.hooks:
+            self.engine.change_hooks(bench.hooks, bench.needed_hook_file)
         if self.steer.is_mounted:
             self.steer.show_bench(before)
+        for place in self.places.values():
+            if place.is_mounted:
+                place.show_bench(before)
 
     def note_layout(self, layout: Layout) -> None:
         """Keep for the next start what is in front."""

@@ -12,6 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from steer_tui.session.messages import Event
+from steer_tui.session.state import Workbench
 from steer_tui.tui.actions import FOOTERS, Hint
 from steer_tui.tui.layout import LEAST_HEIGHT, LEAST_WIDTH
 from steer_tui.tui.paints import CLASSES
@@ -65,6 +66,9 @@ class WorkbenchScreen(Screen[None], inherit_bindings=False):
 
     def regain_focus(self) -> None:
         """Give the keyboard back to what had it before the terminal was too small."""
+
+    def show_bench(self, before: Workbench | None = None) -> None:
+        """Show the session as it is now; `before` is what it was, where that is known."""
 
     def take(self, event: Event) -> None:
         """Take in what the engine did; called for every event, also while another screen is in front."""

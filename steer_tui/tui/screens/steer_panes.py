@@ -10,7 +10,7 @@ from textual.widget import Widget
 
 from steer_tui.session.messages import ExtractConcepts
 from steer_tui.session.state import Layout
-from steer_tui.tui.layout import ACTIVATIONS, BASELINE, CONCEPTS, PANES, PROMPT, RECIPE, STEERED, panes
+from steer_tui.tui.layout import ACTIVATIONS, BASELINE, CONCEPTS, PANES, PROMPT, RECIPE, STEERED, Facts, arrange, panes
 from steer_tui.tui.screens.base import WorkbenchScreen
 from steer_tui.tui.widgets.activations import Activations
 from steer_tui.tui.widgets.concepts import Concepts
@@ -34,7 +34,8 @@ class SteerPanes(WorkbenchScreen):
         self.baseline = StreamText("Baseline", id=BASELINE)
         self.activations = Activations(id=ACTIVATIONS)
         self.prompt = Prompt(id=PROMPT)
-        self.desk = Desk(self.concepts, self.recipe, self.steered, self.baseline, self.activations, self.prompt)
+        children = (self.concepts, self.recipe, self.steered, self.baseline, self.activations, self.prompt)
+        self.desk = Desk(*children, facts=Facts(), place=arrange)
 
     def body(self) -> ComposeResult:
         """Return the desk."""
