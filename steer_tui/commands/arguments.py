@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from steer_tui import __version__
+from steer_tui.commands.vector_arguments import add_vectors
 from steer_tui.errors import UsageError
 from steer_tui.options import Options
 
@@ -117,7 +118,7 @@ def build_parser() -> Parser:
     _add_generate(add("generate", "stream steered text, with the unsteered text beside it if wanted"))
     _add_extract(add("extract", "make a vector from contrast texts and keep it in the library"))
     _json_flag(add("models", "list the demo model, recent models and the local Hugging Face cache"))
-    _add_vectors(add("vectors", "list or show the vectors in the library"), shared)
+    add_vectors(add("vectors", "list, show, change, combine and check the vectors in the library"), shared)
     _json_flag(add("points", "list every hook point of a model"))
     _json_flag(add("bench", "measure tokens per second against the memory-bandwidth floor"))
     _json_flag(add("doctor", "check what works on this machine, with advice"))
@@ -157,17 +158,6 @@ def _add_extract(parser: Parser) -> None:
     parser.add_argument("--negative", metavar="FILE", type=Path, help="texts that do not, one per line")
     parser.add_argument("--layers", metavar="SPAN", help="blocks to read, such as 3-5 or 1+4; all by default")
     _json_flag(parser)
-
-
-def _add_vectors(parser: Parser, shared: Parser) -> None:
-    actions = parser.add_subparsers(
-        dest="action", metavar="COMMAND", title="commands", parser_class=Parser, required=True
-    )
-    listing = actions.add_parser("list", help="every vector on disk", parents=[shared], allow_abbrev=False)
-    _json_flag(listing)
-    showing = actions.add_parser("show", help="one vector and its diagnostics", parents=[shared], allow_abbrev=False)
-    showing.add_argument("name", metavar="NAME", help="name of the vector or its path")
-    _json_flag(showing)
 
 
 def read_options(namespace: argparse.Namespace) -> Options:

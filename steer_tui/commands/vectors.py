@@ -1,47 +1,65 @@
-"""`vectors list` and `vectors show`: what is in the library, read from the files' headers alone."""
+"""`vectors list` and `vectors show`: what is in the library, read from the files' headers alone.
+
+The other commands below `vectors` are in modules of their own.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from importlib import import_module
 
 from steer_tui.commands.console import note, print_json, print_table
-from steer_tui.commands.open_model import model_ref, settings
-from steer_tui.engine.recipe import format_layers, nearest_names
+from steer_tui.commands.find_vector import find_vector, model_in_use, model_name, open_store
+from steer_tui.engine.recipe import format_layers
 from steer_tui.engine.vectormeta import VectorMeta
-from steer_tui.errors import LibraryError, UsageError
-from steer_tui.library.entries import VectorEntry, belongs_to, read_entry
-from steer_tui.library.store import VectorStore
+from steer_tui.errors import LibraryError
+from steer_tui.library.catalogue import Listed
+from steer_tui.library.entries import VectorEntry, belongs_to
+from steer_tui.library.query import parse_query
 from steer_tui.options import Options
-from steer_tui.paths import find_paths
 from steer_tui.text import one_line
 
 _MEASURES = ("separation", "consistency", "split_half", "auroc")
+_KEEPING = ("rename", "remove", "restore", "trash", "verify", "tag")
+_MAKING = ("mix", "negate", "orthogonal", "cosine")
+_ELSEWHERE = dict.fromkeys(_KEEPING, "vectors_keep") | dict.fromkeys(_MAKING, "vectors_make")
+"""Command below `vectors` -> the module that does it."""
 
 
 def run(options: Options, args: argparse.Namespace) -> int:
-    """List the library or show one of its vectors."""
+    """Do the command below `vectors` that `args.action` names."""
+    if args.action in _ELSEWHERE:
+        status: int = import_module(f"steer_tui.commands.{_ELSEWHERE[args.action]}").run(options, args)
+        return status
     return _list(options, args) if args.action == "list" else _show(options, args)
 
 
 def _list(options: Options, args: argparse.Namespace) -> int:
-    entries = VectorStore(find_paths(options.data_dir)).list(_model_name(options.model))
+    listed = open_store(options).catalogue(None, parse_query(" ".join(args.query)))
+    model = model_name(options.model)
+    if model is not None:
+        listed = [line for line in listed if belongs_to(line.entry, model)]
+    else:
+        in_use = model_in_use(options)
+        listed.sort(key=lambda line: in_use is None or not belongs_to(line.entry, in_use))
     if args.json:
-        print_json({"version": 1, "vectors": [entry.to_json() for entry in entries]})
+        print_json({"version": 1, "vectors": [line.entry.to_json() | {"note": line.note} for line in listed]})
         return 0
-    if not entries:
-        note("no vectors" if options.model is None else f"no vectors for {options.model}")
+    if not listed:
+        what = "no vectors" if not args.query else f"no vectors fit {' '.join(args.query)!r}"
+        note(what if model is None else f"{what} for {options.model}")
         return 0
-    print_table(
-        ["name", "model", "group", "method", "pairs", "best layers", "kept"], [_row(entry) for entry in entries]
-    )
+    print_table(["name", "model", "group", "method", "pairs", "best layers", "kept"], [_row(line) for line in listed])
     return 0
 
 
-def _row(entry: VectorEntry) -> list[str]:
+def _row(listed: Listed) -> list[str]:
+    entry = listed.entry
     kept = "bundled" if entry.bundled else "own"
+    if listed.note is not None:
+        kept += f"; {listed.note}"
     if entry.meta is None:
         return [entry.name, entry.path.parent.name, "", "", "", "", f"{kept}; {entry.problem}"]
     meta = entry.meta
@@ -50,7 +68,7 @@ def _row(entry: VectorEntry) -> list[str]:
 
 
 def _show(options: Options, args: argparse.Namespace) -> int:
-    entry = _find(options, args.name)
+    entry = find_vector(options, args.name)
     if args.json:
         print_json({"version": 1, **entry.to_json()})
         return 0
@@ -58,37 +76,6 @@ def _show(options: Options, args: argparse.Namespace) -> int:
         raise LibraryError(f"{entry.path} {entry.problem}")
     print_vector(entry, entry.meta)
     return 0
-
-
-def _find(options: Options, name: str) -> VectorEntry:
-    """Return the vector of that name or path; of several models' the model in use comes first.
-
-    Raises:
-        UsageError: There is none, or several models have one and none of them is in use.
-    """
-    paths = find_paths(options.data_dir)
-    if name.endswith(".safetensors") and Path(name).is_file():
-        return read_entry(Path(name).absolute(), is_bundled=False)
-    entries = VectorStore(paths).list(_model_name(options.model))
-    found = [entry for entry in entries if entry.name == name]
-    if not found:
-        raise UsageError(f"no vector {name!r}", hint=nearest_names(name, {entry.name for entry in entries}))
-    in_use = _model_name(model_ref(options, paths, settings(paths)))
-    preferred = [entry for entry in found if in_use is not None and belongs_to(entry, in_use)] or found
-    folders = {entry.path.parent.name for entry in preferred}
-    if len(folders) > 1:
-        raise UsageError(
-            f"{len(folders)} models have a vector {name!r}", hint=f"--model {' or '.join(sorted(folders))}"
-        )
-    return preferred[0]
-
-
-def _model_name(ref: str | None) -> str | None:
-    """Return the id under which the library keeps a model's vectors; a folder is known by its last part."""
-    if ref is None:
-        return None
-    path = Path(ref).expanduser()
-    return path.resolve().name if path.exists() else ref
 
 
 def print_vector(entry: VectorEntry, meta: VectorMeta) -> None:
@@ -102,6 +89,7 @@ def print_vector(entry: VectorEntry, meta: VectorMeta) -> None:
         "model": f"{made_for['id']} ({made_for['type']}, {made_for['layers']} layers, width {made_for['width']})",
         "method": f"{meta.method}, read: {meta.read}" if meta.read else meta.method,
         "pairs": str(meta.pairs) if meta.pairs else "",
+        "parents": ", ".join(meta.parents),
         "best layers": format_layers(tuple(sorted(meta.best_layers))),
         "recipe": meta.default_recipe or "",
         "created": meta.created,

@@ -5,12 +5,12 @@ Promises that every file is shown, whatever it holds. Reads no numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from steer_tui.engine.types import ModelInfo
 from steer_tui.library.entries import Match, VectorEntry, match_entry
+from steer_tui.text import one_line
 
 Place = tuple[bool, str, bool, str, str, str, bool]
 
@@ -43,27 +43,51 @@ def by_preference(match: Match) -> tuple[bool, bool, bool]:
 def catalogue(entries: Iterable[VectorEntry], info: ModelInfo | None) -> list[Listed]:
     """Return every entry, those of the model in use first by group and name, then by model and name."""
     entries = list(entries)
-    matches = {} if info is None else {entry.path: found for entry in entries if (found := match_entry(entry, info))}
-    used = {match.entry.name: match for match in sorted(matches.values(), key=by_preference, reverse=True)}
-    return sorted((_listed(entry, info, matches, used) for entry in entries), key=_place)
+    matches = [_match(entry, info) for entry in entries]
+    rivals: dict[tuple[str, str], list[Match]] = {}
+    for match, is_for_model in matches:
+        rivals.setdefault(_rivalry(match.entry, is_for_model), []).append(match)
+    for group in rivals.values():
+        group.sort(key=by_preference)
+    listed = [
+        Listed(
+            match.entry,
+            is_for_model,
+            match.problem,
+            match.warning,
+            _note(match, rivals[_rivalry(match.entry, is_for_model)]),
+        )
+        for match, is_for_model in matches
+    ]
+    return sorted(listed, key=_place)
 
 
-def _listed(entry: VectorEntry, info: ModelInfo | None, matches: dict[Path, Match], used: dict[str, Match]) -> Listed:
-    match = matches.get(entry.path)
-    if match is None:
-        problem = entry.problem
-        if problem is None and info is not None:
-            problem = made_for_another(entry)
-        return Listed(entry, False, problem)
-    listed = Listed(entry, True, match.problem, match.warning)
-    winner = used[entry.name]
-    if winner is not match:
-        which = "the built-in one" if winner.entry.bundled else "your own" if entry.bundled else "another of your own"
-        return replace(listed, note=f"{which} of this name is used")
-    hides = any(other.entry.bundled and other.entry.name == entry.name for other in matches.values())
-    if hides and not entry.bundled and match.problem is None:
-        return replace(listed, note="wins over the built-in one of this name")
-    return listed
+def _match(entry: VectorEntry, info: ModelInfo | None) -> tuple[Match, bool]:
+    """Return how an entry fits the model in use, and whether it was made for it."""
+    if info is None:
+        return Match(entry, problem=entry.problem), False
+    match = match_entry(entry, info)
+    if match is not None:
+        return match, True
+    return Match(entry, problem=entry.problem or made_for_another(entry)), False
+
+
+def _rivalry(entry: VectorEntry, is_for_model: bool) -> tuple[str, str]:
+    """Return what only one vector can be: a name for a model. The model in use has the empty id here."""
+    model = entry.meta.model["id"] if entry.meta else one_line(entry.path.parent.name)
+    return "" if is_for_model else model, entry.name
+
+
+def _note(match: Match, rivals: Sequence[Match]) -> str | None:
+    """Return what to say of a vector that shares its name; `rivals` begin with the one that is used."""
+    used = rivals[0]
+    if len(rivals) == 1:
+        return None
+    if match is not used:
+        which = "the built-in one" if used.entry.bundled else "your own" if match.entry.bundled else "another one"
+        return f"{which} of this name is used"
+    hides = not match.entry.bundled and any(rival.entry.bundled for rival in rivals)
+    return "wins over the built-in one of this name" if hides else None
 
 
 def made_for_another(entry: VectorEntry) -> str:
