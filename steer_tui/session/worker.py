@@ -17,6 +17,8 @@ from steer_tui.engine.recipe import parse_recipe
 from steer_tui.engine.types import ModelInfo, Request, RunResult, Step, Text
 from steer_tui.errors import Cancelled, LibraryError, SteerError
 from steer_tui.session.hook_work import HookWork
+from steer_tui.session.library_making import LibraryMaking
+from steer_tui.session.library_work import LibraryWork
 from steer_tui.session.messages import (
     Command,
     ExtractConcepts,
@@ -55,7 +57,7 @@ class Section(Protocol):
         """Return what does each command; a handler ends its task with the command's closing event."""
 
 
-SECTIONS: tuple[Callable[[Workshop], Section], ...] = (HookWork, SweepWork)
+SECTIONS: tuple[Callable[[Workshop], Section], ...] = (HookWork, SweepWork, LibraryWork, LibraryMaking)
 """The kinds of work beside loading, generating and making vectors of concepts."""
 
 

@@ -5,8 +5,8 @@ Owns the model. Knows nothing of queues or screens, and of commands only that a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from steer_tui.engine.types import ModelInfo
 from steer_tui.errors import Cancelled, ModelError, SteerError
@@ -17,6 +17,9 @@ from steer_tui.session.messages import ExtractProgress, VectorsChanged
 from steer_tui.session.shelf import Shelf, Store
 from steer_tui.session.task import Task
 from steer_tui.session.tools import Tools
+
+if TYPE_CHECKING:
+    from steer_tui.engine.vector import SteeringVector
 
 
 class Workshop:
@@ -45,18 +48,34 @@ class Workshop:
             Cancelled: The task was stopped.
             SteerError: They could not be made.
         """
+        made = self.extract(task, concepts)
+        trouble = shelf.keep(made)
+        task.say(VectorsChanged(shelf.summaries()))
+        return tuple(made), trouble
+
+    def extract(self, task: Task, concepts: Sequence[Concept], **how: str) -> dict[str, SteeringVector]:
+        """Make vectors of concepts and return them by name; nothing is kept.
+
+        Args:
+            task: Is told how far it is, and asked whether to go on.
+            concepts: At least one.
+            how: `method` and `read`, as the engine's `extract` takes them.
+
+        Raises:
+            Cancelled: The task was stopped.
+            SteerError: They could not be made.
+        """
         if task.is_stopped:
             raise Cancelled("stopped before it began")
         task.say(ExtractProgress(0, _text_count(concepts)))
-        made = self.tools.extract(
+        made: dict[str, SteeringVector] = self.tools.extract(
             self.lm,
             concepts,
             on_progress=lambda done, total: task.say(ExtractProgress(done, total)),
             should_stop=lambda: task.is_stopped,
+            **how,
         )
-        trouble = shelf.keep(made)
-        task.say(VectorsChanged(shelf.summaries()))
-        return tuple(made), trouble
+        return made
 
 
 def _text_count(concepts: Iterable[Concept]) -> int:

@@ -1,0 +1,63 @@
+"""Concept files written: the examples a person gave, kept so that any model can make a vector of them.
+
+Promises that what is written reads back as it was, and that nothing is lost where a file of that name was there.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from steer_tui.errors import LibraryError
+from steer_tui.files import write_atomic, write_error
+from steer_tui.library.concepts import MAX_FILE, SUFFIX, Concept
+from steer_tui.library.names import check_name
+from steer_tui.paths import Paths
+
+_STAMP = "%Y%m%dT%H%M%S%fZ"
+
+
+def concept_text(concept: Concept) -> str:
+    """Return a concept as the TOML that `parse_concept` reads."""
+    entries = [f"{key} = {_string(getattr(concept, key))}" for key in ("name", "group", "description")]
+    if concept.instruction:
+        entries.append(f"instruction = {_string(concept.instruction)}")
+    if concept.system is not None:
+        entries.append(f"system = {_strings(concept.system)}")
+    for key in ("prompts", "positive", "negative", "test_prompts", "words"):
+        if texts := getattr(concept, key):
+            entries.append(f"{key} = {_strings(texts)}")
+    return "\n\n".join(entries) + "\n"
+
+
+def save_concept(paths: Paths, concept: Concept) -> Path:
+    """Write a concept of the user's own; another one of its name goes to the trash. Return where it is.
+
+    Raises:
+        UsageError: Its name cannot be a file's.
+        LibraryError: The file cannot be written, or would be too large to be read.
+    """
+    path = paths.concepts / f"{check_name(concept.name)}{SUFFIX}"
+    data = concept_text(concept).encode()
+    if len(data) > MAX_FILE:
+        raise LibraryError(f"{len(data) >> 20} MiB of examples are too many to keep", hint="take a part of them")
+    try:
+        if path.exists() and path.read_bytes() != data:
+            stamp = datetime.datetime.now(datetime.UTC).strftime(_STAMP)
+            kept = paths.trash / "concepts" / f"{concept.name}.{stamp}{SUFFIX}"
+            write_atomic(kept, path.read_bytes())
+    except OSError as error:
+        raise write_error(path, error) from error
+    write_atomic(path, data)
+    return path
+
+
+def _strings(texts: Sequence[str]) -> str:
+    return "[\n" + "".join(f"    {_string(text)},\n" for text in texts) + "]"
+
+
+def _string(text: str) -> str:
+    """Return a TOML string: JSON's escapes are TOML's, but for the one character that JSON leaves as it is."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
