@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from steer_tui.commands.trade_arguments import add_trading
+
 if TYPE_CHECKING:
     from steer_tui.commands.arguments import Parser
 
@@ -36,6 +38,7 @@ def add_vectors(parser: Parser, shared: Parser) -> None:
         "query", metavar="WORD", nargs="*", help="a word, or group:G tag:T model:M method:M; all must hold"
     )
     add("show", "one vector and its diagnostics").add_argument("name", metavar="NAME", help=_NAME)
+    add_trading(add)
     _add_keeping(add)
     _add_making(add)
 

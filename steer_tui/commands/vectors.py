@@ -24,7 +24,12 @@ from steer_tui.text import one_line
 _MEASURES = ("separation", "consistency", "split_half", "auroc")
 _KEEPING = ("rename", "remove", "restore", "trash", "verify", "tag")
 _MAKING = ("mix", "negate", "orthogonal", "cosine")
-_ELSEWHERE = dict.fromkeys(_KEEPING, "vectors_keep") | dict.fromkeys(_MAKING, "vectors_make")
+_TRADING = ("import", "export")
+_ELSEWHERE = (
+    dict.fromkeys(_KEEPING, "vectors_keep")
+    | dict.fromkeys(_MAKING, "vectors_make")
+    | dict.fromkeys(_TRADING, "vectors_trade")
+)
 """Command below `vectors` -> the module that does it."""
 
 
