@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from steer_tui.library.formats.jsontext import MAX_FILE as MAX_JSON
+from steer_tui.library.formats.jsontext import MAX_NUMBERS
 from steer_tui.library.formats.limits import MAX_FILE
 from tests.unit.foreign_files import control_vector, gguf, latents, members, pt, repacked, rows
 
@@ -19,17 +21,17 @@ from tests.unit.foreign_files import control_vector, gguf, latents, members, pt,
 def giants() -> dict[str, Callable[[], bytes]]:
     """Return makers of files by name."""
     return {
-        "many-lists.json": lambda: b'{"layer_vectors": {"1": [' + b"[]," * ((MAX_FILE - 100) // 3) + b"[]]}}",
-        "many-numbers.json": lambda: b'{"layer_vectors": {"1": [' + b"1," * ((MAX_FILE - 100) // 2) + b"1]}}",
-        "many-floats.json": lambda: b'{"layer_vectors": {"1": [' + b"1e5," * 2_190_000 + b"1]}}",
-        "many-texts.json": lambda: b'{"layer_vectors": {"1": [' + b'"a",' * ((MAX_FILE - 100) // 4) + b'"a"]}}',
-        "long-number.json": lambda: b'{"layer_vectors": {"1": [' + b"9" * (MAX_FILE - 100) + b"]}}",
-        "long-text.json": lambda: b'{"layer_vectors": "' + b"a" * (MAX_FILE - 100) + b'"}',
-        "wide-text.json": lambda: b'{"layer_vectors": "' + b"a" * (MAX_FILE - 100) + "\U0001f600".encode() + b'"}',
+        "many-lists.json": lambda: b'{"layer_vectors": {"1": [' + b"[]," * ((MAX_JSON - 100) // 3) + b"[]]}}",
+        "many-numbers.json": lambda: b'{"layer_vectors": {"1": [' + b"1," * ((MAX_JSON - 100) // 2) + b"1]}}",
+        "many-floats.json": lambda: b'{"layer_vectors": {"1": [' + b"1e5," * (MAX_NUMBERS - 10) + b"1]}}",
+        "many-texts.json": lambda: b'{"layer_vectors": {"1": [' + b'"a",' * ((MAX_JSON - 100) // 4) + b'"a"]}}',
+        "long-number.json": lambda: b'{"layer_vectors": {"1": [' + b"9" * (MAX_JSON - 100) + b"]}}",
+        "long-text.json": lambda: b'{"layer_vectors": "' + b"a" * (MAX_JSON - 100) + b'"}',
+        "wide-text.json": lambda: b'{"layer_vectors": "' + b"a" * (MAX_JSON - 100) + "\U0001f600".encode() + b'"}',
         "deep.json": lambda: b'{"layer_vectors": ' + b"[" * 19_000,
-        "deepest.json": lambda: b'{"layer_vectors": ' + b"[" * (MAX_FILE - 100),
-        "blanks.json": lambda: b"{" + b" " * (MAX_FILE - 10) + b"}",
-        "largest-model.json": lambda: latents({layer: torch.ones(16384) / 3 for layer in range(100)})[:MAX_FILE],
+        "deepest.json": lambda: b'{"layer_vectors": ' + b"[" * (MAX_JSON - 100),
+        "blanks.json": lambda: b"{" + b" " * (MAX_JSON - 10) + b"}",
+        "largest-model.json": lambda: latents({layer: torch.ones(16384) / 3 for layer in range(95)})[:MAX_JSON],
         "sparse.bin": lambda: bytes(MAX_FILE),
         "counts.gguf": lambda: gguf({}, counts=(2**63, 2**63)),
         "keys.gguf": lambda: (

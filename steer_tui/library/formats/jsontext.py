@@ -6,7 +6,6 @@ Knows no format.
 from __future__ import annotations
 
 import json
-import math
 from typing import NoReturn
 
 import numpy
@@ -16,8 +15,10 @@ from torch import Tensor
 from steer_tui.errors import LibraryError
 from steer_tui.library.formats.limits import check_count, check_layer, check_width, shown
 
-MAX_NUMBERS = 2_200_000
-"""126 blocks of width 16384 are 2.1 million; a number takes 36 bytes while it is read."""
+MAX_FILE = 32 << 20
+"""Bytes."""
+MAX_NUMBERS = 1_500_000
+"""88 blocks of width 12288 are 1.1 million; a number takes 36 bytes while it is read."""
 MAX_LISTS = 20_000
 MAX_TEXTS = 100_000
 MAX_FOREIGN_TEXT = 4 << 20
@@ -25,11 +26,13 @@ MAX_FOREIGN_TEXT = 4 << 20
 
 
 def parse_json(data: bytes) -> dict[str, object]:
-    """Return the object that a JSON text is.
+    """Return the object that a JSON text is; numbers beyond float64 are infinite.
 
     Raises:
         LibraryError: It is none, names a key twice, or is larger than a vector can need.
     """
+    if len(data) > MAX_FILE:
+        raise LibraryError(f"is JSON of more than {MAX_FILE >> 20} MiB, more than a vector can need")
     if data.count(b",") > MAX_NUMBERS or data.count(b'"') > 2 * MAX_TEXTS:
         raise LibraryError("holds more values than a vector can need")
     if data.count(b"[") + data.count(b"{") > MAX_LISTS:
@@ -37,7 +40,7 @@ def parse_json(data: bytes) -> dict[str, object]:
     if len(data) > MAX_FOREIGN_TEXT and not data.isascii():
         raise LibraryError("holds more text than a vector can need")
     try:
-        value = json.loads(data, parse_constant=_refuse, parse_float=_number, object_pairs_hook=_unique)
+        value = json.loads(data, parse_constant=_refuse, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         raise LibraryError("is damaged: it is not valid JSON") from error
     if not isinstance(value, dict):
@@ -47,11 +50,6 @@ def parse_json(data: bytes) -> dict[str, object]:
 
 def _refuse(text: str) -> NoReturn:
     raise LibraryError(f"holds {text}, which is no number")
-
-
-def _number(text: str) -> float:
-    value = float(text)
-    return value if math.isfinite(value) else _refuse(text[:40])
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -26,6 +26,10 @@ MAX_OFFSET = 9999
 Written = tuple[bytes, tuple[int, ...], list[str]]
 
 _STRANGERS = (
+    (
+        b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19",
+        "is in torch's old format; load it where you trust it and save it anew",
+    ),
     (b"\x80", "is a pickle, which could run anything; nothing in it was run"),
     (b"\x1f\x8b", "is a gzip archive; unpack it first"),
     (b"\x93NUMPY", "is a numpy array; save it as a tensor with torch.save"),
