@@ -1,0 +1,289 @@
+"""Kills a process that changes a library, and looks whether every vector is there, under its old name or its new one.
+
+`--kills N` kills at random instants; `--steps` kills at each call of the operating system that each kind of change
+makes, one after the other. Exits 1 at the first loss. POSIX only: the killed processes are forked.
+
+    python tests/bench/kill_store.py --kills 200 --steps
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import torch
+
+from steer_tui.engine.vector import SteeringVector
+from steer_tui.engine.vectormeta import MadeFor, VectorMeta
+from steer_tui.files import TEMPORARY_SUFFIX
+from steer_tui.library.store import VectorStore
+from steer_tui.library.verify import verify
+from steer_tui.paths import find_paths
+
+NAMES = "abcdef"
+LAYERS, WIDTH = 8, 2048
+MADE_FOR = MadeFor(id="m", type="t", layers=LAYERS, width=WIDTH, fingerprint="f" * 16)
+CALLS = ("open", "replace", "rename", "unlink", "mkdir", "fsync")
+
+Held = tuple[int, tuple[str, ...]]
+"""A vector's serial number and its tags."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What a library and its trash hold."""
+
+    kept: dict[str, Held]
+    trash: tuple[Held, ...]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of a library."""
+
+    kind: str
+    name: str
+    new: str = ""
+    serial: int = 0
+
+    def to_line(self) -> bytes:
+        return json.dumps([self.kind, self.name, self.new, self.serial]).encode() + b"\n"
+
+
+def made(name: str, serial: int) -> SteeringVector:
+    """Return a vector whose numbers all tell its serial number."""
+    layers = {layer: torch.full((WIDTH,), float(serial)) for layer in range(LAYERS)}
+    return SteeringVector(name, layers, VectorMeta(name, MADE_FOR, pairs=serial))
+
+
+def read_state(store: VectorStore) -> State:
+    """Return what is there, after making sure that every file is sound and holds what its metadata says."""
+    own = [entry for entry in store.list() if not entry.bundled]
+    trash = store.trash()
+    report = verify([*own, *(removed.entry for removed in trash)])
+    assert report.is_clean, [f"{finding.entry.path} {finding.problem}" for finding in report.damaged]
+    assert report.sealed == len(own) + len(trash)
+    for entry in own:
+        assert entry.meta is not None
+        loaded = store.load(entry.path)
+        assert all(bool((row == entry.meta.pairs).all()) for row in loaded.layers.values()), entry.path
+    kept = {entry.name: (entry.meta.pairs, entry.meta.tags) for entry in own if entry.meta}
+    gone = tuple(sorted((r.entry.meta.pairs, r.entry.meta.tags) for r in trash if r.entry.meta))
+    return State(kept, gone)
+
+
+def do(store: VectorStore, change: Change) -> None:
+    """Make one change."""
+    if change.kind == "save":
+        store.save(made(change.name, change.serial))
+        return
+    if change.kind == "restore":
+        removed = next(r for r in store.trash() if r.entry.meta and r.entry.meta.pairs == change.serial)
+        store.restore(removed, change.name)
+        return
+    entry = next(entry for entry in store.list() if not entry.bundled and entry.name == change.name)
+    match change.kind:
+        case "rename":
+            store.rename(entry, change.new)
+        case "remove":
+            store.remove(entry)
+        case "tag":
+            store.edit(entry, tags=[change.new])
+
+
+def after(state: State, change: Change) -> State:
+    """Return what a library holds once a change is made."""
+    kept, trash = dict(state.kept), list(state.trash)
+    match change.kind:
+        case "save":
+            kept[change.name] = (change.serial, ())
+        case "rename":
+            kept[change.new] = kept.pop(change.name)
+        case "remove":
+            trash.append(kept.pop(change.name))
+        case "tag":
+            kept[change.name] = (kept[change.name][0], (change.new,))
+        case "restore":
+            found = next(held for held in trash if held[0] == change.serial)
+            trash.remove(found)
+            kept[change.name] = found
+    return State(kept, tuple(sorted(trash)))
+
+
+def pick(state: State, serial: int, dice: random.Random) -> Change:
+    """Return a change that can be made."""
+    free = [name for name in NAMES if name not in state.kept]
+    choices = [Change("save", dice.choice(NAMES), serial=serial)]
+    if state.kept:
+        name = dice.choice(sorted(state.kept))
+        choices += [Change("remove", name), Change("tag", name, f"t{serial}")]
+        if free:
+            choices.append(Change("rename", name, dice.choice(free)))
+    if state.trash and free:
+        choices.append(Change("restore", dice.choice(free), serial=dice.choice(state.trash)[0]))
+    return dice.choice(choices)
+
+
+def work(home: Path, seed: int, serial: int, state: State, tell: int) -> None:
+    """Change a library until killed, and tell of each change before and after it is made."""
+    store, dice = VectorStore(find_paths(home)), random.Random(seed)
+    while True:
+        serial += 1
+        change = pick(state, serial, dice)
+        os.write(tell, change.to_line())
+        do(store, change)
+        os.write(tell, b"done\n")
+        state = after(state, change)
+
+
+def fork(job: Callable[[], None]) -> int:
+    """Run a job in a process of its own and return its id."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        job()
+    except BaseException as error:
+        os.write(2, f"{type(error).__name__}: {error}\n".encode())
+        os._exit(70)
+    os._exit(0)
+
+
+def was_killed(child: int) -> bool:
+    """Wait for a process; False where it ended by itself, which only a job with an end may do."""
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "a change failed"
+    return os.WIFSIGNALED(status)
+
+
+def told(pipe: int) -> list[str]:
+    with os.fdopen(pipe, "rb") as lines:
+        return lines.read().decode().splitlines(keepends=True)
+
+
+def kill_at_random(home: Path, kills: int, seed: int) -> Counter[str]:
+    """Kill a worker many times; return which changes were under way."""
+    store, dice, caught = VectorStore(find_paths(home)), random.Random(seed), Counter[str]()
+    serial = 0
+    for _ in range(kills):
+        state = read_state(store)
+        reading, telling = os.pipe()
+        child_seed = dice.randrange(1 << 30)
+        child = fork(lambda: work(home, child_seed, serial, state, telling))  # noqa: B023
+        os.close(telling)
+        time.sleep(dice.uniform(0.0, 0.06))
+        os.kill(child, signal.SIGKILL)
+        assert was_killed(child)
+        lines = told(reading)
+        under_way = None
+        for line in lines:
+            if line == "done\n" and under_way is not None:
+                state, under_way = after(state, under_way), None
+            elif line.endswith("\n"):
+                under_way = Change(*json.loads(line))
+                serial = max(serial, under_way.serial)
+        serial += len(lines)
+        check(read_state(store), state, under_way)
+        caught[under_way.kind if under_way else "between"] += 1
+    return caught
+
+
+def check(found: State, before: State, change: Change | None) -> None:
+    """Make sure that a library is as before a change or as after it."""
+    allowed = [before] if change is None else [before, after(before, change)]
+    assert found in allowed, f"{change}\nfound {found}\nwanted {allowed}"
+
+
+def kill_at_each_step(folder: Path) -> Counter[str]:
+    """Kill each kind of change before each of its calls of the operating system; return how many there were."""
+    steps = Counter[str]()
+    model = folder / "model"
+    before = read_state(prepared(model))
+    for change in (
+        Change("save", "c", serial=9),
+        Change("save", "a", serial=9),
+        Change("rename", "a", "c"),
+        Change("remove", "a"),
+        Change("tag", "a", "t"),
+        Change("restore", "d", serial=3),
+        Change("restore", "c", serial=3),
+    ):
+        step = 0
+        while True:
+            home = folder / f"{change.kind}-{change.name}-{step}"
+            shutil.copytree(model, home)
+            store = VectorStore(find_paths(home))
+            if not was_killed(fork(lambda: kill_before(home, change, step))):  # noqa: B023
+                assert read_state(store) == after(before, change)
+                break
+            check(read_state(store), before, change)
+            do(store, Change("save", "z", serial=99))  # the next writer clears up
+            leftovers = [path for path in home.rglob("*") if path.name.endswith(TEMPORARY_SUFFIX)]
+            assert not leftovers, leftovers
+            step += 1
+        steps[change.kind] += step
+    return steps
+
+
+def prepared(home: Path) -> VectorStore:
+    """Return a small library with something in its trash, `c`."""
+    store = VectorStore(find_paths(home))
+    for serial, name in enumerate("abc", 1):
+        do(store, Change("save", name, serial=serial))
+    do(store, Change("remove", "c"))
+    return store
+
+
+def kill_before(home: Path, change: Change, step: int) -> None:
+    """Make a change, and die before its call number `step`."""
+    left = step
+
+    def watched(call: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*args: Any, **options: Any) -> Any:
+            nonlocal left
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            left -= 1
+            return call(*args, **options)
+
+        return counted
+
+    store = VectorStore(find_paths(home))
+    for name in CALLS:
+        setattr(os, name, watched(getattr(os, name)))
+    do(store, change)
+
+
+def main() -> int:
+    """Kill as asked, and print what was met."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--steps", action="store_true")
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        if asked.kills:
+            caught = kill_at_random(Path(folder, "random"), asked.kills, asked.seed)
+            print(json.dumps({"killed": asked.kills, "under way": dict(caught), "lost": 0}))
+        if asked.steps:
+            print(json.dumps({"steps": dict(kill_at_each_step(Path(folder)))}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
