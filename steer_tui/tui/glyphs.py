@@ -38,6 +38,10 @@ class Glyphs:
     """Heights, lowest first; the full block is left out, so that rows stay apart."""
     minus: str = "−"
     thumb: str = "▐"
+    hooked: str = "◆"
+    """Marks a point that has a hook."""
+    folded: str = "+"
+    unfolded: str = "−"
     up: str = "↑"
     down: str = "↓"
 
@@ -67,6 +71,9 @@ ASCII = Glyphs(
     spark="_.-=+*#",
     minus="-",
     thumb="#",
+    hooked="@",
+    folded="+",
+    unfolded="-",
     up="^",
     down="v",
 )
