@@ -64,6 +64,7 @@ class Extraction:
         for group in groups:
             for one, found in self._fits(group, progress):
                 vectors[one.concept.name] = self._vector(one, found, self.place.layers, progress)
+        progress.finish()
         return {one.concept.name: vectors[one.concept.name] for one in examples}
 
     @property
@@ -92,7 +93,7 @@ class Extraction:
         return len(group) == 1 and self._bytes(group[0]) > KEEP_BYTES
 
     def _work(self, groups: Sequence[Sequence[Examples]]) -> int:
-        """Return the units of work: texts to read and steps to go."""
+        """Return the units of work: texts to read and the most steps to go."""
         total = 0
         for group in groups:
             if self._is_streamed(group):

@@ -61,6 +61,11 @@ class Progress:
         if self._tell is not None:
             self._tell(self._done, self._total)
 
+    def finish(self) -> None:
+        """Tell that what is left need not be done."""
+        if self._done < self._total:
+            self.add(self._total - self._done)
+
 
 def read_passages(
     lm: LanguageModel,

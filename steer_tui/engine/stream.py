@@ -6,7 +6,7 @@ projections. Promises memory that does not grow with the number of texts but by 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -84,10 +84,17 @@ class Stream:
                 self._kept[self._sample[index]] = batch.means[place]
             if self._method == "pca-global" and half.sketch is not None:
                 half.sketch.add((batch.means[place] - self._shift).unsqueeze(0))
-        if self._are_pairs:
-            for index, place in rows.items():
-                if index < self._counts[0]:
-                    self._add_pair(index, batch.means[place] - batch.means[rows[index + self._counts[0]]])
+        for pair, difference in self._pairs_of(batch):
+            self._add_pair(pair, difference)
+
+    def _pairs_of(self, batch: Batch) -> Iterator[tuple[int, Tensor]]:
+        """Yield the pairs in a batch with their differences (L, D)."""
+        if not self._are_pairs:
+            return
+        rows = {index: place for place, index in enumerate(batch.passages)}
+        for index, place in rows.items():
+            if index < self._counts[0]:
+                yield index, batch.means[place] - batch.means[rows[index + self._counts[0]]]
 
     def _add_pair(self, index: int, difference: Tensor) -> None:
         unit = torch.nn.functional.normalize(difference, dim=-1)
@@ -106,21 +113,26 @@ class Stream:
         halves = [
             scaled(self._directions(start, seed).double(), self._halves[start].difference()).float() for start in (0, 1)
         ]
-        lines = [raw, *halves, difference.float()]
+        lines = [raw, *halves]
         projections = torch.zeros(len(lines), sum(self._counts), raw.shape[0])
+        along = torch.zeros(self._counts[0], raw.shape[0])
+        total = self._counts[0] * difference.float()
         for batch in again:
             for number, line in enumerate(lines):
                 projections[number, batch.passages] = (batch.means * line).sum(dim=-1)
+            for pair, apart in self._pairs_of(batch):
+                along[pair] = (apart * (total - apart)).sum(dim=-1)
         norms = (self._norms / self._counts[1]).float()
         figures = [self._figures(projections[..., layer], halves, layer) for layer in range(raw.shape[0])]
         agreed = None
         if self._are_pairs:
-            along = projections[3, : self._counts[0]] - projections[3, self._counts[0] :]
             agreed = torch.stack([relative(along[:, layer]) for layer in range(raw.shape[0])], dim=1)
+            for layer, known in enumerate(figures):
+                known["reversed"] = float((along[:, layer] < 0).float().mean())
         return Fit(raw, means[1].float(), norms, with_norms(figures, raw, norms), agreed, difference.float())
 
     def _figures(self, lines: Tensor, halves: Sequence[Tensor], layer: int) -> dict[str, float]:
-        """Return a layer's figures from the projections (4, texts) on vector, halves and difference of means."""
+        """Return a layer's figures from the projections (3, texts) on vector and halves."""
         above, below = lines[:, : self._counts[0]], lines[:, self._counts[0] :]
         found: dict[str, float] = {}
         apart = separation(above[0], below[0])
@@ -129,7 +141,6 @@ class Stream:
         scores = [(above[1 + start], below[1 + start]) for start in (0, 1)]
         if self._are_pairs:
             found["consistency"] = mean_cosine(self._units[layer], self._squares[layer], self._counts[0])
-            found["reversed"] = float((above[3] < below[3]).float().mean())
         else:
             found["reversed"] = wrong_side(scores)
         return found | held_out(torch.cosine_similarity(halves[0][layer], halves[1][layer], dim=0), scores)

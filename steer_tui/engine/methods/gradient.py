@@ -23,7 +23,8 @@ from steer_tui.engine.readings import Progress
 from steer_tui.errors import UsageError
 
 STEPS = 40
-_RATE = 0.05
+_FIRST_STEP = 0.2
+"""Length of the first step as a share of the bound; the last one is next to nothing."""
 _PAIRS_PER_STEP = 16
 _LEAST_COSINE = 0.1
 """With the difference of the class means."""
@@ -70,18 +71,15 @@ def optimise(
     told = [side[:_MOST_PASSAGES] for side in sides]
     before = _evaluate(lm, told, place, torch.zeros_like(toward))
     draw = random.Random(seed)
-    share = (0.5 * toward).clone().requires_grad_(True)
-    optimiser = torch.optim.Adam([share], lr=_RATE)
-    for _ in range(STEPS):
+    best = 0.5 * toward
+    for step in range(STEPS):
         progress.check()
         drawn = [side if len(side) <= _PAIRS_PER_STEP else draw.sample(side, _PAIRS_PER_STEP) for side in sides]
-        optimiser.zero_grad()
-        _descend(lm, drawn, place, share, bound)
-        optimiser.step()
-        with torch.no_grad():
-            share.copy_(_bounded(share, toward))
+        slope = _slope(lm, drawn, place, best, bound)
+        # Steps of a set length along the slope: on the sphere of the bound its direction is what counts.
+        length = _FIRST_STEP * (1 - step / STEPS)
+        best = _bounded(best - length * torch.nn.functional.normalize(slope, dim=0), toward)
         progress.add(1)
-    best = share.detach()
     after = _evaluate(lm, told, place, best * bound)
     return Optimised(best.float().cpu(), before, after)
 
@@ -99,8 +97,9 @@ def _bounded(share: Tensor, toward: Tensor) -> Tensor:
     return share / share.norm().clamp_min(1.0)
 
 
-def _descend(lm: LanguageModel, sides: Sequence[Sequence[Passage]], place: Place, share: Tensor, bound: float) -> None:
-    """Add the gradient of the loss to `share`."""
+def _slope(lm: LanguageModel, sides: Sequence[Sequence[Passage]], place: Place, at: Tensor, bound: float) -> Tensor:
+    """Return the gradient (D,) of the loss with respect to the vector as a share of the bound."""
+    share = at.clone().requires_grad_(True)
     for sign, side in zip((1.0, -1.0), sides, strict=True):
         total = sum(one.end - one.start for one in side)
         for part in _parts(lm, side):
@@ -108,6 +107,7 @@ def _descend(lm: LanguageModel, sides: Sequence[Sequence[Passage]], place: Place
             with torch.enable_grad():
                 loss = _surprise(lm, part, place, sign * bound * share) / (2 * total)
                 loss.backward()
+    return torch.zeros_like(at) if share.grad is None else share.grad
 
 
 def _evaluate(lm: LanguageModel, sides: Sequence[Sequence[Passage]], place: Place, vector: Tensor) -> float:
