@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from steer_tui import __version__
+from steer_tui.commands.hook_arguments import add_hooks, add_points
 from steer_tui.commands.vector_arguments import add_vectors
 from steer_tui.errors import UsageError
 from steer_tui.options import Options
@@ -119,7 +120,7 @@ def build_parser() -> Parser:
     _add_extract(add("extract", "make a vector from contrast texts and keep it in the library"))
     _json_flag(add("models", "list the demo model, recent models and the local Hugging Face cache"))
     add_vectors(add("vectors", "list, show, change, combine and check the vectors in the library"), shared)
-    _json_flag(add("points", "list every hook point of a model"))
+    add_points(add("points", "list every hook point of a model"))
     _json_flag(add("bench", "measure tokens per second against the memory-bandwidth floor"))
     _json_flag(add("doctor", "check what works on this machine, with advice"))
     locate = add("locate", "print where a thing is kept")
@@ -138,7 +139,7 @@ def _json_flag(parser: Parser) -> None:
 def _add_generate(parser: Parser) -> None:
     parser.add_argument("prompt", metavar="PROMPT", help="the text to continue; - reads it from standard input")
     parser.add_argument(
-        "--steer", required=True, metavar="RECIPE", help="such as happy:1 or happy:2@3-4/generated,formal"
+        "--steer", metavar="RECIPE", help="such as happy:1 or happy:2@3-4/generated,formal; needed without hooks"
     )
     parser.add_argument("--baseline", action="store_true", help="also the text without steering, from the same draws")
     parser.add_argument("--max-tokens", type=_number(1, 1_000_000, int), metavar="N", help="most tokens to generate")
@@ -149,6 +150,7 @@ def _add_generate(parser: Parser) -> None:
         "--seed", type=_number(0, 2**63 - 1, int), metavar="S", help="the same seed gives the same text"
     )
     parser.add_argument("--raw", action="store_true", help="bypass the model's chat template")
+    add_hooks(parser)
     _json_flag(parser)
 
 

@@ -6,14 +6,17 @@ import argparse
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from steer_tui.commands.console import Progress, note, print_json
 from steer_tui.commands.open_model import open_model, settings
+from steer_tui.commands.run_hooks import hook_lines, hook_summary, load_file, with_hooks
+from steer_tui.engine.hookvalues import vector_names
 from steer_tui.engine.recipe import parse_recipe
 from steer_tui.engine.types import Request, RunResult, Sampling, Step
+from steer_tui.errors import UsageError
 from steer_tui.options import Options
 from steer_tui.paths import Paths, find_paths
 from steer_tui.text import clean, one_line
@@ -29,25 +32,33 @@ SEED = 0
 def run(options: Options, args: argparse.Namespace) -> int:
     """Generate, and print the text or the JSON object on stdout."""
     paths = find_paths(options.data_dir)
-    recipe = parse_recipe(args.steer)
+    lines = hook_lines(args)
+    if args.steer is None and not lines and args.hooks is None:
+        raise UsageError("generate needs --steer, --hook or --hooks", hint="such as --steer happy:1")
+    recipe = parse_recipe(args.steer or "")
     request = _request(args, paths)
+    with redirect_stdout(sys.stderr):  # what a user's file prints is no result
+        file = load_file(args)
     lm = open_model(options)
     from steer_tui.commands.ready_vectors import ready_vectors
     from steer_tui.engine.generate import Controls, generate
 
-    vectors = ready_vectors(lm, recipe.names, paths)
+    request = with_hooks(request, lm, lines, file)
+    vectors = ready_vectors(lm, [*recipe.names, *vector_names(request.hooks)], paths)
     controls = Controls()
-    with _stoppable(controls), Progress("generating") as progress:
-        printer = _Printer(request.baseline)
+    printer = _Printer(request.baseline)
+    with _stoppable(controls), Progress("generating") as progress, redirect_stdout(sys.stderr):
         on_step: Callable[[Step], None] = printer.take
         if args.json:
             on_step = _bar(progress, request.sampling.max_tokens)
-        result = generate(lm, request, vectors, on_step=on_step, controls=controls)
+        result = generate(lm, request, vectors, on_step=on_step, controls=controls, file=file)
     if args.json:
         print_json(result.to_json())
     else:
         printer.finish(result)
         note(summary(result))
+        for line in hook_summary(result):
+            note(line)
     return INTERRUPTED if controls.stopped else 0
 
 
@@ -56,7 +67,8 @@ def _request(args: argparse.Namespace, paths: Paths) -> Request:
     usual = Sampling(config.temperature, config.top_p, config.top_k, SEED, config.max_tokens)
     asked = {name: getattr(args, name) for name in Sampling.__slots__ if getattr(args, name) is not None}
     sampling = replace(usual, **asked)
-    return Request(_prompt(args.prompt), one_line(args.steer), sampling, args.baseline, args.raw, statistics=args.json)
+    recipe, has_hooks = one_line(args.steer or ""), bool(args.hook) or args.hooks is not None
+    return Request(_prompt(args.prompt), recipe, sampling, args.baseline, args.raw, statistics=args.json or has_hooks)
 
 
 def _prompt(text: str) -> str:
@@ -92,6 +104,7 @@ class _Printer:
 
     def __init__(self, both: bool) -> None:
         self._both = both
+        self._out = sys.stdout
         self._written = {"steered": "", "baseline": ""}
         self._waiting: list[str] = []
         self._current = ""
@@ -111,16 +124,16 @@ class _Printer:
             self._write("steered", result.steered.text[len(self._written["steered"]) :])
         if result.baseline is not None:
             self._write("baseline", result.baseline.text[len(self._written["baseline"]) :])
-        sys.stdout.write("\n")
-        sys.stdout.flush()
+        self._out.write("\n")
+        self._out.flush()
 
     def _write(self, branch: str, text: str) -> None:
         if self._both and self._current != branch:
-            sys.stdout.write(("\n" if self._current else "") + f"--- {branch} ---\n")
+            self._out.write(("\n" if self._current else "") + f"--- {branch} ---\n")
         self._current = branch
         self._written[branch] += text
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        self._out.write(text)
+        self._out.flush()
 
 
 def summary(result: RunResult) -> str:

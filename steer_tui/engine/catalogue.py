@@ -62,6 +62,23 @@ def build_hook(lm: Any, spec: HookSpec, vectors: Mapping[str, Any] | None = None
     return hook
 
 
+def placed_specs(lm: Any, file: HookFile) -> tuple[HookSpec, ...]:
+    """Return a spec for every point where a file of own hooks itself puts one, in its order.
+
+    Raises:
+        UsageError: It names a point that there is not, or that cannot be had in this model.
+    """
+    specs: list[HookSpec] = []
+    for own in file.placed_hooks:
+        try:
+            points = lm.layers.matching(own.point, own.make().hook_type)
+        except UsageError as error:
+            where = f" (line {own.line} of {file.path.name})" if own.line else f" of {file.path.name}"
+            raise UsageError(f"hook {own.name}{where}: {error.message}", hint=error.hint) from error
+        specs += [HookSpec(point.name, FILE, (("name", own.name),)) for point in points]
+    return tuple(specs)
+
+
 def _info(point: HookPoint) -> PointInfo:
     return PointInfo(point.name, point.module, point.shape, point.available, point.reason, point.note, point.index)
 

@@ -12,8 +12,8 @@ from steer_tui.engine.activation_cache import ActivationCache
 from steer_tui.engine.controllers import Edit, ReadyController, called, let
 from steer_tui.engine.detectors import LayerActivationDetector
 from steer_tui.engine.hookerror import checked
-from steer_tui.engine.hooks import Detector, user_code_of
 from steer_tui.engine.hookmeter import Meter
+from steer_tui.engine.hooks import Detector, user_code_of
 from steer_tui.engine.moment import Moment
 from steer_tui.engine.selective import among, places
 from steer_tui.errors import ShapeMismatch, UsageError

@@ -22,6 +22,7 @@ from steer_tui.engine.recipe import Recipe, parse_recipe
 from steer_tui.engine.resolve import ActiveTerm, resolve
 from steer_tui.engine.runhooks import RunHooks
 from steer_tui.engine.types import Change, Request, RunResult, Step
+from steer_tui.engine.user_hooks import HookFile
 from steer_tui.engine.vector import SteeringVector
 from steer_tui.errors import SteerError, UsageError
 
@@ -93,6 +94,7 @@ def generate(
     controls: Controls | None = None,
     measures: bool = True,
     hooks: FwdHooks = (),
+    file: HookFile | None = None,
 ) -> RunResult:
     """Generate as `request` says and return all that came of it.
 
@@ -105,6 +107,7 @@ def generate(
         measures: False leaves out the second reading of the texts, and so does stopping a long run.
         hooks: Pairs of point and hook for this run, before those of the request; they, and those that are registered,
             act on the steered row alone.
+        file: `request.hook_file`, loaded; None runs that file when the run begins.
 
     Raises:
         RecipeError: The recipe does not parse or fit; nothing has run.
@@ -117,14 +120,20 @@ def generate(
         "the run does not fit in the device's memory",
         "shorten the prompt, ask for fewer tokens, or choose a smaller model",
     ):
-        return _Run(lm, request, vectors, controls or Controls(), measures).go(on_step, hooks)
+        return _Run(lm, request, vectors, controls or Controls(), measures, file).go(on_step, hooks)
 
 
 class _Run:
     """The state of one generation."""
 
     def __init__(
-        self, lm: LanguageModel, request: Request, vectors: Vectors, controls: Controls, measures: bool
+        self,
+        lm: LanguageModel,
+        request: Request,
+        vectors: Vectors,
+        controls: Controls,
+        measures: bool,
+        file: HookFile | None,
     ) -> None:
         check_sampling(request)
         self._lm, self._request, self._vectors, self._controls = lm, request, vectors, controls
@@ -133,7 +142,7 @@ class _Run:
         self._terms = self._resolve(self._recipe)
         self._replayed = {change.step: (self._parsed(change.recipe), change) for change in request.changes}
         self._changes: list[Change] = []
-        self._hooks = RunHooks(lm, vectors, is_counted=request.statistics)
+        self._hooks = RunHooks(lm, vectors, is_counted=request.statistics, file=file)
         self._difference: LogitDifference | None = None
         self._prompt_ids = lm.encode(request.prompt, request.raw)
         _require_room(lm, self._prompt_ids)

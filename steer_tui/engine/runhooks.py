@@ -12,10 +12,10 @@ from typing import Any
 
 from steer_tui.engine.catalogue import build_hook
 from steer_tui.engine.hooked import FwdHooks
+from steer_tui.engine.hookmeter import Meter
 from steer_tui.engine.hooks import Controller, Hook
 from steer_tui.engine.hookstatistics import TokenTraceDetector, fold_together
 from steer_tui.engine.hookvalues import FILE, HookReport, HookSpec, Watched
-from steer_tui.engine.hookmeter import Meter
 from steer_tui.engine.seen import seen_by
 from steer_tui.engine.user_hooks import HookFile, load_hooks
 from steer_tui.errors import UsageError
@@ -37,12 +37,20 @@ class _Built:
 class RunHooks:
     """Specs and the hooks that they stand for."""
 
-    def __init__(self, lm: Any, vectors: Vectors, *, is_counted: bool) -> None:
-        """Begin without a hook; `is_counted` keeps how often and how much each one changes."""
+    def __init__(self, lm: Any, vectors: Vectors, *, is_counted: bool, file: HookFile | None = None) -> None:
+        """Begin without a hook.
+
+        Args:
+            lm: The model.
+            vectors: Name -> SteeringVector, for hooks that take one.
+            is_counted: Keeps how often and how much each hook changes.
+            file: Own hooks, where their file has been loaded before.
+        """
         self._lm, self._vectors, self._is_counted = lm, vectors, is_counted
         self.specs: tuple[HookSpec, ...] = ()
         """In force, in order."""
         self.file_path: str | None = None
+        self._ready = file
         self._file: HookFile | None = None
         self._on: list[_Built] = []
         self._all: list[_Built] = []
@@ -100,6 +108,8 @@ class RunHooks:
         if path is None:
             named = next(spec for spec in specs if spec.kind == FILE and spec.enabled)
             raise UsageError(f"hook {named.title}: no file is named", hint="name the Python file that defines it")
+        if self._file is None and self._ready is not None and str(self._ready.path) == path:
+            return self._ready
         if self._file is None or path != self.file_path or self._file.has_changed():
             return load_hooks(path)
         return self._file

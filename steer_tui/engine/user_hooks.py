@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import itertools
 import linecache
 import sys
 import tokenize
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -69,6 +70,11 @@ class HookFile(Mapping[str, OwnHook]):
         """(point, hook) of all that the file itself puts somewhere: `HOOKS`, and hooks with a `layer_signature`."""
         return [(own.point, own.make()) for own in self._placed]
 
+    @property
+    def placed_hooks(self) -> tuple[OwnHook, ...]:
+        """What `placed` gives, not made yet."""
+        return tuple(self._placed)
+
     def has_changed(self) -> bool:
         """Say whether the file has been saved, or is gone, since it was loaded."""
         try:
@@ -95,7 +101,8 @@ def load_hooks(path: str | Path) -> HookFile:
 
     Found are: subclasses of Controller and Detector that can be made without arguments (or with a layer signature
     alone), instances of such classes, functions with a parameter `hook`, and the pairs of a list `HOOKS` of
-    (point, function or hook). Names that begin with an underscore are left out.
+    (point, function or hook), which are called as the file calls them, numbered where a name is taken. Names that
+    begin with an underscore are left out.
 
     Raises:
         UsageError: The file cannot be read, or fails; the line is in the message.
@@ -120,15 +127,31 @@ def _load(path: Path) -> tuple[dict[str, OwnHook], list[OwnHook]]:
         own = None if name.startswith("_") or name == _HOOKS else _own_hook(name, value, path)
         if own is not None:
             hooks[name] = own
-    placed = [_placed(index, pair, path) for index, pair in enumerate(_pairs(module, path))]
-    for own in placed:
-        hooks.setdefault(own.name, own)
+    names = {id(value): name for name, value in vars(module).items() if name in hooks}
+    placed = []
+    for index, pair in enumerate(_pairs(module, path)):
+        own = _placed(index, pair, path)
+        own = replace(own, name=_free(names.pop(id(pair[1]), None), own.name, hooks))
+        hooks[own.name] = own
+        placed.append(own)
     placed += [own for own in hooks.values() if own.point is not None and own not in placed]
     if not hooks:
         raise UsageError(
             f"{path.name} defines no hook", hint="define a function fn(activation, hook), a Controller or a Detector"
         )
     return hooks, placed
+
+
+def _free(known: str | None, name: str, taken: Mapping[str, OwnHook]) -> str:
+    """Return what to call a hook of HOOKS: as the module calls it, once; else its own name, numbered where taken."""
+    if known is not None:
+        return known
+    return next(free for free in _numbered(name) if free not in taken)
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}-{number}" for number in itertools.count(2))
 
 
 def _run(path: Path) -> ModuleType:

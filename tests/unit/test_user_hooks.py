@@ -70,7 +70,7 @@ def write(folder: Path, text: str, name: str = "my_hooks.py") -> Path:
 
 def test_everything_that_a_file_defines_is_found(tmp_path: Path) -> None:
     file = load_hooks(write(tmp_path, GOOD))
-    assert set(file) == {"double", "Halving", "Counting", "watching", "helper"}
+    assert set(file) == {"double", "Halving", "Counting", "watching", "helper", "Halving-2"}
     assert (file["double"].kind, file["Halving"].kind, file["Counting"].kind) == ("function", "controller", "detector")
     assert file["double"].summary == "Twice as much." and file["Halving"].summary == "Half as much."
     assert GOOD.splitlines()[file["double"].line - 1].startswith("def double")

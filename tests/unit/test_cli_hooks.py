@@ -1,0 +1,189 @@
+"""Hooks on the command line: lines, a file, errors in one line each, JSON; and the filters of `points`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from steer_tui.cli import main
+from steer_tui.engine.hookkinds import KINDS, WHEN
+from steer_tui.engine.hookline import format_hook, parse_hook
+from steer_tui.engine.hookvalues import FILE, HookSpec
+from steer_tui.errors import UsageError
+from tests.unit.tiny_model import write_tiny_model
+
+FILE_TEXT = """\
+import torch
+from steer_tui.hooks import LayerActivationDetector
+
+print("loaded")
+
+
+def double(activation, hook):
+    print("called")
+    return activation * 2
+
+
+def spare(activation, hook):
+    return activation * 0
+
+
+HOOKS = [
+    ("blocks.1.hook_resid_post", double),
+    (lambda name: name.endswith("hook_mlp_out"), LayerActivationDetector()),
+]
+"""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_tiny_model(tmp_path_factory.mktemp("models") / "tiny-llama"))
+
+
+def generate(capsys: pytest.CaptureFixture[str], model: str, *arguments: str) -> dict[str, Any]:
+    sampling = ("--max-tokens", "6", "--temperature", "0.8", "--seed", "3")
+    assert main(["generate", "The meeting", "--model", model, "--json", *sampling, *arguments]) == 0
+    return dict(json.loads(capsys.readouterr().out))
+
+
+def refusal(capsys: pytest.CaptureFixture[str], model: str, *arguments: str, status: int = 2) -> list[str]:
+    assert main(["generate", "The meeting", "--model", model, "--max-tokens", "3", *arguments]) == status
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = captured.err.splitlines()
+    assert lines[0].startswith("error: ") and len(lines) <= 2 and "\x1b" not in captured.err
+    assert all(line.startswith("hint: ") for line in lines[1:])
+    return lines
+
+
+def test_hooks_need_no_recipe_and_tell_what_they_did(capsys: pytest.CaptureFixture[str], model: str) -> None:
+    plain = generate(capsys, model, "--steer", "")
+    lines = ("layer_1=scale,factor=2.5,positions=0,2-4", "blocks.0.attn.hook_z=heads,heads=0", "hook_logits=watch")
+    found = generate(capsys, model, "--baseline", *(part for line in lines for part in ("--hook", line)))
+    assert found["baseline"]["ids"] == plain["steered"]["ids"] != found["steered"]["ids"]
+    scale, heads, watch = found["hooks"]
+    assert scale["values"] == {"factor": 2.5, "positions": [0, 2, 3, 4]} and scale["kind"] == "scale"
+    assert (scale["passes"], heads["changed_passes"], watch["changed_tokens"]) == (6, 6, 0)
+    assert scale["changed_tokens"] <= 4 < scale["tokens"] and scale["mean_change"] == pytest.approx(1.5, rel=1e-4)
+    assert watch["seen"]["tokens"] == 6 and found["logit_difference"]["max"] > 0
+
+
+def test_a_file_of_own_hooks_is_put_where_it_says(
+    capsys: pytest.CaptureFixture[str], model: str, tmp_path: Path
+) -> None:
+    own = tmp_path / "my_hooks.py"
+    own.write_text(FILE_TEXT)
+    wanted = generate(capsys, model, "--hook", "layer_1=scale,factor=2.0")
+    found = generate(capsys, model, "--hooks", str(own))
+    assert found["steered"] == wanted["steered"] and found["hook_file"] == str(own)
+    assert [(hook["point"], hook["values"]["name"]) for hook in found["hooks"]] == [
+        ("blocks.1.hook_resid_post", "double"),
+        *((f"blocks.{layer}.hook_mlp_out", "LayerActivationDetector") for layer in range(4)),
+    ]
+    named = generate(capsys, model, "--hooks", str(own), "--hook", "hook_logits=spare")
+    assert len(set(named["steered"]["logprobs"])) == 1, "all logits are 0"
+    assert main(["generate", "The", "--model", model, "--hooks", str(own), "--max-tokens", "2", "--baseline"]) == 0
+    captured = capsys.readouterr()
+    assert "called" not in captured.out and "loaded" in captured.err
+    assert "hook blocks.1.hook_resid_post=double: changed 4 of 4 tokens, by 1.00 of their length" in captured.err
+    assert "first token's logits moved by " in captured.err
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "said"),
+    [
+        ("def f(activation, hook)\n    return 1\n", 2, ("my_hooks.py, line 1: SyntaxError",)),
+        ("import torch\nx = 1 / 0\n", 2, ("my_hooks.py, line 2: ZeroDivisionError",)),
+        ("def f(activation, hook):\n    pass\n", 2, ("puts no hook anywhere: it defines f",)),
+        (
+            "def f(activation, hook):\n    pass\nHOOKS = [('blocks.9.hook_z', f)]\n",
+            2,
+            ("hook f (line 1 of my_hooks.py)",),
+        ),
+        ("def f(a, hook):\n    return a[:1, :1]\nHOOKS = [(0, f)]\n", 1, ("hook f at", "returned shape", "line 1 of")),
+        ("def f(a, hook):\n    return a.half()\nHOOKS = [(0, f)]\n", 1, ("hook f at", "float16")),
+        ("def f(a, hook):\n    return a / 0 * 0\nHOOKS = [(0, f)]\n", 1, ("hook f at", "NaN")),
+        ("def f(a, hook):\n    b = a\n    return b.nope\nHOOKS = [(0, f)]\n", 1, ("AttributeError", "(line 3 of")),
+        ("raise KeyboardInterrupt\n", 130, ("interrupted",)),
+    ],
+)
+def test_a_bad_file_is_one_error_with_its_line(
+    capsys: pytest.CaptureFixture[str], model: str, tmp_path: Path, text: str, status: int, said: tuple[str, ...]
+) -> None:
+    own = tmp_path / "my_hooks.py"
+    own.write_text(text)
+    line = refusal(capsys, model, "--hooks", str(own), status=status)[0]
+    assert all(part in line for part in said), line
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("layer_1", "is not of the form POINT=KIND"),
+        ("layer_1=scael", "no hook is called 'scael'"),
+        ("layer_1=scale,factr=2", "there is no parameter 'factr'"),
+        ("layer_1=scale,2", "'2' is not of the form name=value"),
+        ("layer_1=scale,factor=two", "factor: 'two' is no number"),
+        ("layer_1=scale,factor=nan", "finite"),
+        ("layer_1=scale,factor=1e999", "finite"),
+        ("blocks.1.hook_resid_pots=scale", "no hook point is called 'blocks.1.hook_resid_pots'"),
+        ("layer_99=scale", "there is no block 99"),
+        ("layer_1=heads", "has no heads"),
+        ("layer_1=neurons,neurons=99999", "neuron"),
+        ("layer_1=add,vector=zzz", "zzz"),
+        ("layer_1=patch", "no prompt"),
+        ('layer_1=patch,prompt="a', "the quotes do not end"),
+        ("layer_1=clamp,low=3,high=1", "lower bound"),
+        ("\x1b[2Jlayer=scale", "no hook point"),
+    ],
+)
+def test_a_bad_line_is_one_error_that_names_it(
+    capsys: pytest.CaptureFixture[str], model: str, line: str, said: str
+) -> None:
+    status = 1 if "neurons=" in line else 2
+    first = refusal(capsys, model, "--hook", line, status=status)[0]
+    assert said in first and ("hook" in first or "zzz" in line)
+
+
+def test_lines_survive_parsing_and_writing() -> None:
+    for kind in KINDS:
+        values = tuple(
+            (parameter.name, parameter.default) for parameter in (*kind.parameters, *WHEN[: 4 * kind.changes])
+        )
+        spec = HookSpec("blocks.1.hook_z", kind.name, values, rows=(0, 1))
+        assert parse_hook(format_hook(spec)) == spec
+    for text in ('a, at=3 "b"', "plain words", " edge ", "ü=\n", ""):
+        spec = HookSpec("layer_1", "patch", (("prompt", text), ("at", (0, 1, 5))))
+        assert parse_hook(format_hook(spec)) == spec
+    own = HookSpec("layer_1", FILE, (("name", "scale"),))
+    assert parse_hook(format_hook(own)) == own and format_hook(own) == "layer_1=file,name=scale"
+    assert parse_hook("layer_1=double,rows=1", has_file=True) == HookSpec("layer_1", FILE, (("name", "double"),), (1,))
+    assert parse_hook("layer_1=patch,prompt=Hello, you,at=1,2").values == (("prompt", "Hello, you"), ("at", (1, 2)))
+    with pytest.raises(UsageError, match="no hook is called 'double'"):
+        parse_hook("layer_1=double")
+
+
+def listed(capsys: pytest.CaptureFixture[str], model: str, *arguments: str) -> list[str]:
+    assert main(["points", "--model", model, "--json", *arguments]) == 0
+    return [point["name"] for point in json.loads(capsys.readouterr().out)["points"]]
+
+
+def test_points_can_be_filtered(capsys: pytest.CaptureFixture[str], model: str) -> None:
+    everything, named = listed(capsys, model), listed(capsys, model, "--named")
+    assert named == everything[: len(named)] and any(name.startswith("model.layers") for name in everything)
+    assert listed(capsys, model, "RESID_POST", "--named") == [f"blocks.{n}.hook_resid_post" for n in range(4)]
+    assert listed(capsys, model, "attn.*q", "--layers", "1-2", "--named") == [f"blocks.{n}.attn.hook_q" for n in (1, 2)]
+    assert "hook_embed" not in listed(capsys, model, "--layers", "all") and "hook_embed" in everything
+    assert main(["points", "resid", "--model", model, "--layers", "0", "--named"]) == 0
+    captured = capsys.readouterr()
+    assert "blocks.0.hook_resid_mid" in captured.out and "3 of " in captured.err
+    for arguments, said in (
+        (("resid_pots",), "no hook point has 'resid_pots' in its name"),
+        (("--layers", "9"), "there is no block 9"),
+        (("--layers", "x"), "x"),
+    ):
+        assert main(["points", "--model", model, *arguments]) == 2
+        assert said in capsys.readouterr().err
