@@ -68,6 +68,11 @@ class Paths:
         return self.state / "session.json"
 
     @property
+    def concept_draft(self) -> Path:
+        """The concept that is being written, JSON."""
+        return self.state / "concept-draft.json"
+
+    @property
     def timings(self) -> Path:
         """Which way to compute is quicker on this machine, JSON."""
         return self.state / "timings.json"

@@ -173,6 +173,11 @@ class Workbench:
         selected = self.selected if self.selected in same else next(iter(same), _within(self.selected, terms))
         return self._edited(terms=terms, selected=selected)
 
+    def rename(self, old: str, new: str) -> Workbench:
+        """Call a vector by another name; the settings of its terms stay."""
+        terms, parked = (tuple(edit.renamed(term, old, new) for term in some) for some in (self.terms, self.parked))
+        return self._edited(terms=terms, parked=parked)
+
     def clear_recipe(self) -> Workbench:
         """Take every term out."""
         return self._edited(terms=(), selected=0)

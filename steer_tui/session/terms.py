@@ -79,6 +79,12 @@ def next_scope(term: Term) -> Term:
     return replace(term, scope=Scope("pos", 0, _TOKENS - 1) if kind == "pos" else Scope(kind))
 
 
+def renamed(term: Term, old: str, new: str) -> Term:
+    """Return the term with a vector's other name, in its gate too."""
+    gate = term.gate if term.gate is None or term.gate.name != old else replace(term.gate, name=new)
+    return replace(term, name=new if term.name == old else term.name, gate=gate)
+
+
 def starting_terms(name: str, recipe: str) -> tuple[Term, ...]:
     """Return what switching a concept on adds: its own terms of a recipe that is known to work, else the plain term."""
     try:

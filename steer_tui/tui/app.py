@@ -26,6 +26,7 @@ from steer_tui.tui.actions import BY_ID, Situation
 from steer_tui.tui.app_actions import APP_ACTIONS
 from steer_tui.tui.background import in_background
 from steer_tui.tui.clipboard import copy
+from steer_tui.tui.drafts import Drafts
 from steer_tui.tui.glyphs import glyphs
 from steer_tui.tui.inbox import Inbox
 from steer_tui.tui.keymap import load_keymap
@@ -55,7 +56,7 @@ SCRUBBER = Scrubber()
 class SteerApp(QuickApp):
     """The app; its result is the exit status."""
 
-    CSS_PATH = Path(__file__).parent / "styles" / "workbench.tcss"
+    CSS_PATH = [Path(__file__).parent / "styles" / name for name in ("workbench.tcss", "forms.tcss")]
     TITLE = "steer-tui"
     ENABLE_COMMAND_PALETTE = False
     DEFAULT_MODE = "steer"
@@ -84,6 +85,7 @@ class SteerApp(QuickApp):
         self.unsaid += [line for line in (session.problem, config.problem, *problems) if line]
         self._inbox = Inbox(self)
         self.saver = Saver(partial(save_session, paths.session), self._complain_of_saving)
+        self.drafts = Drafts(paths.concept_draft, self._complain_of_saving)
         self.steer = SteerScreen()
         self.places: dict[str, WorkbenchScreen] = {}
         """The screens that have been visited, by name."""

@@ -88,3 +88,9 @@ def slider(value: float, reach: float, width: int, glyphs: Glyphs) -> str:
     rail[middle] = glyphs.rail_zero
     rail[at] = glyphs.knob
     return glyphs.bar_left + "".join(rail) + glyphs.bar_right
+
+
+def bar(share: float, width: int, glyphs: Glyphs) -> str:
+    """Return a bar of `width` cells, filled by `share` (0 to 1); empty where there is no number."""
+    filled = 0 if math.isnan(share) else round(min(max(share, 0.0), 1.0) * width)
+    return glyphs.full * filled + glyphs.empty * (width - filled)

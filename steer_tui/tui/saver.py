@@ -1,4 +1,4 @@
-"""Keeps the session on disk a moment after each change, off the screen's thread.
+"""Keeps a state, such as the session, on disk a moment after each change, off the screen's thread.
 
 Promises that the newest state is what lands last, and that a full disk is told once and ends nothing.
 """
@@ -7,32 +7,31 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
-from steer_tui.session.state import Workbench
+S = TypeVar("S")
 
 PAUSE = 0.4
 """Seconds of quiet before a change is written."""
 
-Write = Callable[[Workbench], None]
-"""Writes a state; raises OSError or SteerError where it cannot."""
 
-
-class Saver:
+class Saver(Generic[S]):
     """One thread that writes the newest of the states it is given."""
 
-    def __init__(self, write: Write, complain: Callable[[str], None]) -> None:
+    def __init__(self, write: Callable[[S], None], complain: Callable[[str], None]) -> None:
         self._write = write
+        """Writes a state; raises OSError or SteerError where it cannot."""
         self._complain = complain
         """Called from the saving thread with why a state could not be written."""
-        self._newest: Workbench | None = None
-        self._written: Workbench | None = None
+        self._newest: S | None = None
+        self._written: S | None = None
         self._lock = threading.Lock()
         self._changed = threading.Event()
         self._leaving = threading.Event()
         self._complained = False
         self._thread: threading.Thread | None = None
 
-    def later(self, state: Workbench) -> None:
+    def later(self, state: S) -> None:
         """Write this state soon, unless a newer one comes first."""
         self._newest = state
         self._changed.set()

@@ -1,0 +1,26 @@
+"""The keys of the Library screen; what they do is in `screens.library`."""
+
+from __future__ import annotations
+
+from steer_tui.tui.action import Action
+
+GROUP = "Library"
+PLACE = "library"
+
+
+def _action(id: str, keys: tuple[str, ...], label: str, help: str) -> Action:
+    return Action(f"library_{id}", keys, label, help, GROUP, place=PLACE)
+
+
+LIBRARY: tuple[Action, ...] = (
+    _action("mark", ("space",), "mark", "mark a vector, for what acts on several"),
+    _action("edit", ("e",), "rename", "rename; group, tags and a note"),
+    _action("remove", ("d", "delete"), "remove", "move the marked vectors, or this one, to the trash; `u` brings back"),
+    _action("trash", ("D",), "trash", "bring a vector back from the trash"),
+    _action("make", ("c",), "from concepts", "make vectors of concepts in one pass: missing ones, or by another method"),
+    _action("mix", ("x",), "mix", "mix, negate, or orthogonalise the marked vectors"),
+    _action("map", ("a",), "alike", "how alike the marked vectors are: a map of cosines"),
+    _action("import", ("i",), "import", "import a vector file of another program"),
+    _action("export", ("w",), "export", "write the vector to a file for another program"),
+    _action("verify", ("v",), "verify", "read every file to its last bit"),
+)
