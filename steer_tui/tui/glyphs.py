@@ -42,6 +42,9 @@ class Glyphs:
     """Marks a point that has a hook."""
     folded: str = "+"
     unfolded: str = "−"
+    best: str = "★"
+    noise: str = "~"
+    """Marks what cannot be told from a random direction."""
     up: str = "↑"
     down: str = "↓"
 
@@ -74,6 +77,8 @@ ASCII = Glyphs(
     hooked="@",
     folded="+",
     unfolded="-",
+    best="*",
+    noise="~",
     up="^",
     down="v",
 )
