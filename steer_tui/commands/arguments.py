@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from steer_tui import __version__
+from steer_tui.commands.extract_arguments import add_extract
 from steer_tui.commands.hook_arguments import add_hooks, add_points
 from steer_tui.commands.vector_arguments import add_vectors
 from steer_tui.errors import UsageError
@@ -117,7 +118,7 @@ def build_parser() -> Parser:
         )
 
     _add_generate(add("generate", "stream steered text, with the unsteered text beside it if wanted"))
-    _add_extract(add("extract", "make a vector from contrast texts and keep it in the library"))
+    add_extract(add("extract", "make a vector from contrast texts and keep it in the library"))
     _json_flag(add("models", "list the demo model, recent models and the local Hugging Face cache"))
     add_vectors(add("vectors", "list, show, change, combine and check the vectors in the library"), shared)
     add_points(add("points", "list every hook point of a model"))
@@ -151,14 +152,6 @@ def _add_generate(parser: Parser) -> None:
     )
     parser.add_argument("--raw", action="store_true", help="bypass the model's chat template")
     add_hooks(parser)
-    _json_flag(parser)
-
-
-def _add_extract(parser: Parser) -> None:
-    parser.add_argument("name", metavar="NAME", help="of the vector; without files, of a bundled or own concept")
-    parser.add_argument("--positive", metavar="FILE", type=Path, help="texts that show it, one per line")
-    parser.add_argument("--negative", metavar="FILE", type=Path, help="texts that do not, one per line")
-    parser.add_argument("--layers", metavar="SPAN", help="blocks to read, such as 3-5 or 1+4; all by default")
     _json_flag(parser)
 
 

@@ -1,55 +1,91 @@
 """`extract NAME`: make a steering vector from contrast texts and keep it in the library.
 
-The texts are those of the concept NAME, bundled or own, or of two files with one text per line.
+The texts are those of the concept NAME, bundled or own, or those that the command line gives.
 """
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+import sys
 from typing import TYPE_CHECKING
 
 from steer_tui.commands.console import Progress, print_json
 from steer_tui.commands.open_model import open_model
 from steer_tui.commands.vectors import print_vector
+from steer_tui.engine.advice import advice
+from steer_tui.engine.extractchoices import check_method, parse_read
 from steer_tui.engine.recipe import Term, parse_layers
 from steer_tui.errors import LibraryError, UsageError
 from steer_tui.library.concepts import Concept
 from steer_tui.library.entries import read_entry
 from steer_tui.library.names import check_name
+from steer_tui.library.pairfiles import read_pair_file, read_pairs, read_sentence_files
+from steer_tui.library.pairtexts import system_pair
 from steer_tui.library.store import VectorStore
 from steer_tui.options import Options
 from steer_tui.paths import Paths, find_paths
 from steer_tui.session.shelf import Shelf
-from steer_tui.text import clean, one_line
+from steer_tui.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from steer_tui.engine.model import LanguageModel
     from steer_tui.engine.types import ModelInfo
 
-MAX_FILE = 16 << 20
+_SOURCES = "--pairs, --positive with --negative, --words or --system"
 
 
 def run(options: Options, args: argparse.Namespace) -> int:
     """Make the vector, keep it, and print its metadata on stdout."""
     paths = find_paths(options.data_dir)
     store = VectorStore(paths)
-    given = _from_files(check_name(args.name), args.positive, args.negative)
+    check_method(args.method)
+    parse_read(args.read)
+    given = _given(check_name(args.name), args)
     span = None if args.layers is None else Term(args.name, layers=parse_layers(args.layers))
     lm = open_model(options)
     concept = _concept(given, args.name, paths, store, lm.info)
+    if args.show_tokens:
+        return _show_tokens(lm, concept, args)
     from steer_tui.engine.extract import extract
 
-    layers = _layers(span, lm.info)
     with Progress(f"reading examples of {concept.name}") as progress:
-        made = extract(lm, [concept], layers=layers, on_progress=lambda done, total: progress.show(done / total))
+        made = extract(
+            lm,
+            [concept],
+            method=args.method,
+            read=args.read,
+            site=args.at or args.site,
+            layers=_layers(span, lm.info),
+            template=args.template,
+            on_progress=lambda done, total: progress.show(done / total),
+            seed=args.seed,
+        )
     vector = made[concept.name]
     path = store.save(vector)
     if args.json:
-        print_json(vector.meta.to_json())
+        print_json(vector.meta.to_json() | {"advice": advice(vector.meta), "path": str(path)})
     else:
         print_vector(read_entry(path, is_bundled=False), vector.meta)
+    return 0
+
+
+def _show_tokens(lm: LanguageModel, concept: Concept, args: argparse.Namespace) -> int:
+    """Print the first examples with what is read of them."""
+    from steer_tui.engine.tokensread import marked, tokens_read
+
+    shown = tokens_read(lm, concept, parse_read(args.read), args.template)
+    if args.json:
+        texts = [
+            {"side": one.side, "text": one.text, "tokens": [[token.text, token.is_read] for token in one.tokens]}
+            for one in shown
+        ]
+        print_json({"version": 1, "texts": texts})
+        return 0
+    sys.stdout.write("what stands between [ and ] is read\n")
+    for one in shown:
+        sys.stdout.write(f"{one.side} {one.text}: {one_line(marked(one))}\n")
     return 0
 
 
@@ -72,25 +108,23 @@ def _layers(span: Term | None, info: ModelInfo) -> Sequence[int] | None:
     return span.resolve_layers(info.layers, ())
 
 
-def _from_files(name: str, positive: Path | None, negative: Path | None) -> Concept | None:
-    """Return the concept that two files give, None where none is named."""
-    if positive is None and negative is None:
+def _given(name: str, args: argparse.Namespace) -> Concept | None:
+    """Return the concept that the command line gives, None where it gives none."""
+    files = args.positive is not None or args.negative is not None
+    sources = sum((args.pairs is not None, files, args.words is not None, args.system is not None))
+    if sources > 1:
+        raise UsageError("examples come from one place", hint=f"give one of {_SOURCES}")
+    if args.pairs is not None:
+        found = read_pair_file(args.pairs)
+        return found.as_concept(name, description=found.description or f"from {args.pairs.name}", path=args.pairs)
+    if args.words is not None:
+        return read_pairs(args.words, "words").as_concept(name, description=args.words)
+    if args.system is not None:
+        return system_pair(*args.system).as_concept(name, description="from two system prompts")
+    if not files:
         return None
-    if positive is None or negative is None:
+    if args.positive is None or args.negative is None:
         raise UsageError("both sides are needed", hint="give --positive FILE and --negative FILE")
-    description = one_line(f"from {positive.name} and {negative.name}")
-    return Concept(name, "own", description, _texts(positive), _texts(negative), (), (), positive, False)
-
-
-def _texts(path: Path) -> tuple[str, ...]:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE + 1)
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
-    if len(data) > MAX_FILE:
-        raise UsageError(f"{path} is larger than {MAX_FILE >> 20} MiB")
-    texts = tuple(line.strip() for line in clean(data.decode("utf-8", "replace")).splitlines() if line.strip())
-    if not texts:
-        raise UsageError(f"{path} holds no text", hint="one text per line")
-    return texts
+    sides = read_sentence_files(args.positive, args.negative)
+    description = f"from {args.positive.name} and {args.negative.name}"
+    return sides.as_concept(name, description=description, path=args.positive)

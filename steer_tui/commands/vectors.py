@@ -12,6 +12,8 @@ from importlib import import_module
 
 from steer_tui.commands.console import note, print_json, print_table
 from steer_tui.commands.find_vector import find_vector, model_in_use, model_name, open_store
+from steer_tui.engine.advice import advice
+from steer_tui.engine.extractchoices import BLOCK_OUT
 from steer_tui.engine.recipe import format_layers
 from steer_tui.engine.vectormeta import VectorMeta
 from steer_tui.errors import LibraryError
@@ -21,7 +23,16 @@ from steer_tui.library.query import parse_query
 from steer_tui.options import Options
 from steer_tui.text import one_line
 
-_MEASURES = ("separation", "consistency", "split_half", "auroc")
+_MEASURES = (
+    "separation",
+    "consistency",
+    "split_half",
+    "auroc",
+    "reversed",
+    "relative_norm",
+    "loss_before",
+    "loss_after",
+)
 _KEEPING = ("rename", "remove", "restore", "trash", "verify", "tag")
 _MAKING = ("mix", "negate", "orthogonal", "cosine")
 _TRADING = ("import", "export")
@@ -92,7 +103,8 @@ def print_vector(entry: VectorEntry, meta: VectorMeta) -> None:
         "description": meta.description,
         "tags": ", ".join(meta.tags),
         "model": f"{made_for['id']} ({made_for['type']}, {made_for['layers']} layers, width {made_for['width']})",
-        "method": f"{meta.method}, read: {meta.read}" if meta.read else meta.method,
+        "method": ", ".join(part for part in (meta.method, meta.read and f"read: {meta.read}") if part),
+        "acts at": "" if meta.site == BLOCK_OUT else meta.site,
         "pairs": str(meta.pairs) if meta.pairs else "",
         "parents": ", ".join(meta.parents),
         "best layers": format_layers(tuple(sorted(meta.best_layers))),
@@ -105,11 +117,18 @@ def print_vector(entry: VectorEntry, meta: VectorMeta) -> None:
         if value:
             sys.stdout.write(f"{name + ':':13}{one_line(value)}\n")
     sys.stdout.write("\n")
-    print_table(["layer", "residual norm", *_MEASURES], [_layer_row(meta, layer) for layer in entry.layers])
+    measures = [name for name in _MEASURES if any(name in known for known in meta.diagnostics.values())]
+    head = ["layer", "residual norm", *(name.replace("_", " ") for name in measures)]
+    print_table(head, [_layer_row(meta, layer, measures) for layer in entry.layers])
+    told = advice(meta)
+    if told:
+        sys.stdout.write(f"\n{one_line(told)}\n")
+    for odd in meta.disagreeing:
+        sys.stdout.write(f"  pair {odd.pair + 1} ({odd.agreement:+.2f}): {odd.positive} | {odd.negative}\n")
 
 
-def _layer_row(meta: VectorMeta, layer: int) -> Sequence[str]:
+def _layer_row(meta: VectorMeta, layer: int, measures: Sequence[str]) -> Sequence[str]:
     known = meta.diagnostics.get(layer, {})
     norm = meta.residual_norm.get(layer)
-    numbers = [norm, *(known.get(measure) for measure in _MEASURES)]
+    numbers = [norm, *(known.get(measure) for measure in measures)]
     return [str(layer), *("" if number is None else f"{number:.2f}" for number in numbers)]

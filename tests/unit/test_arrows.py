@@ -36,7 +36,7 @@ NEVER = {
     "tui": HEAVY,
 }
 """Room -> foreign packages that its files never name, not even inside a function."""
-LIGHT_ENGINE = ("types", "recipe", "scope", "vectormeta", "models", "digest", "extractchoices", "oddpairs")
+LIGHT_ENGINE = ("types", "recipe", "scope", "vectormeta", "models", "digest", "extractchoices", "oddpairs", "advice")
 """Engine modules that import no torch."""
 REPORT = """
 import json

@@ -43,7 +43,50 @@ def test_two_files_make_a_vector(
 
 def test_a_bundled_concept_makes_a_vector(capsys: pytest.CaptureFixture[str], model: str) -> None:
     assert main(["extract", "happy", "--model", model]) == 0
-    assert "residual norm" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "residual norm" in out and "reversed" in out
+    assert any(line.endswith(".") for line in out.splitlines()[-25:])  # the advice
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--words", "Love - Hate"], {"pairs": 1, "description": "Love - Hate"}),
+        (["--pairs", "PAIRS"], {"pairs": 3, "description": "from pairs.csv", "read": "mean of all tokens"}),
+        (["--pairs", "PAIRS", "--method", "pca", "--read", "last:2"], {"method": "pca", "read": "last 2 tokens"}),
+        (["--pairs", "PAIRS", "--site", "mlp_out"], {"site": "mlp_out"}),
+        (["--pairs", "PAIRS", "--at", "model.layers.*.self_attn"], {"site": "model.layers.*.self_attn"}),
+    ],
+)
+def test_examples_and_choices_come_from_the_command_line(
+    capsys: pytest.CaptureFixture[str],
+    model: str,
+    paths: Paths,
+    tmp_path: Path,
+    arguments: list[str],
+    expected: dict[str, object],
+) -> None:
+    table = tmp_path / "pairs.csv"
+    table.write_text("positive,negative\nI am glad,I am here\nHow lovely,How is it\nWhat joy,What now\n")
+    given = [str(table) if word == "PAIRS" else word for word in arguments]
+    assert main(["extract", "glad", *given, "--model", model, "--json"]) == 0
+    meta = json.loads(capsys.readouterr().out)
+    assert {name: meta[name] for name in expected} == expected
+    assert meta["advice"] and Path(meta["path"]).is_file()
+    kept = VectorStore(paths).load(Path(meta["path"]))
+    assert kept.meta.to_json() == {name: meta[name] for name in meta if name not in ("advice", "path")}
+    assert kept.meta.site == meta["site"]
+
+
+def test_the_tokens_that_are_read_are_shown_and_nothing_is_made(
+    capsys: pytest.CaptureFixture[str], model: str, files: list[str], paths: Paths
+) -> None:
+    assert main(["extract", "glad", *files, "--read", "completion", "--show-tokens", "--model", model]) == 0
+    assert "positive 1: <s>I am [glad]" in capsys.readouterr().out
+    assert main(["extract", "glad", *files, "--show-tokens", "--model", model, "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["texts"][0]["tokens"][0] == ["<s>", False]
+    assert not paths.vectors.exists()
 
 
 @pytest.mark.parametrize(
@@ -55,6 +98,14 @@ def test_a_bundled_concept_makes_a_vector(capsys: pytest.CaptureFixture[str], mo
         ["happy", "--layers", "9"],
         ["happy", "--layers", "best"],
         ["happy", "--layers", "x"],
+        ["glad", "--words", "Love"],
+        ["glad", "--words", "Love - Hate", "--pairs", "x.csv"],
+        ["glad", "--pairs", "/no/such/file.toml"],
+        ["happy", "--method", "magic"],
+        ["happy", "--read", "first"],
+        ["happy", "--at", "model.layers.77.mlp"],
+        ["happy", "--at", "model.layers.0.mlp", "--site", "mlp_out"],
+        ["kind", "--system", "Be kind.", "Be rude."],
     ],
 )
 def test_what_cannot_be_made_is_refused(
