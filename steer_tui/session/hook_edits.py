@@ -65,10 +65,10 @@ def new_hook(point: str, kind: Kind, vector: str = "") -> HookSpec:
 # Lists
 
 
-def toggle_watch(hooks: Hooks, point: str) -> Hooks:
-    """Watch a point, or watch it no longer."""
+def toggle_watch(hooks: Hooks, point: str, rows: tuple[int, ...] | None = None) -> Hooks:
+    """Watch a point in these rows, or watch it no longer."""
     kept = tuple(spec for spec in hooks if not (is_watch(spec) and spec.point == point))
-    return kept if len(kept) != len(hooks) else (*hooks, HookSpec(point, WATCH))
+    return kept if len(kept) != len(hooks) else (*hooks, HookSpec(point, WATCH, rows=rows))
 
 
 def switch(hooks: Hooks, index: int) -> Hooks:
@@ -86,11 +86,8 @@ def remove(hooks: Hooks, index: int) -> Hooks:
     return (*hooks[:index], *hooks[index + 1 :])
 
 
-def shift(hooks: Hooks, index: int, step: int) -> Hooks:
-    """Let a hook change places with the one `step` places on, as far as there is one."""
-    other = index + step
-    if not 0 <= other < len(hooks):
-        return hooks
+def swap(hooks: Hooks, index: int, other: int) -> Hooks:
+    """Let two hooks change places."""
     after = list(hooks)
     after[index], after[other] = after[other], after[index]
     return tuple(after)
@@ -106,6 +103,11 @@ def with_value(spec: HookSpec, parameter: Parameter, value: Any) -> HookSpec:
         values[parameter.name] = value
     order = {one.name: place for place, one in enumerate(parameters_of(spec))}
     return replace(spec, values=tuple(sorted(values.items(), key=lambda item: order.get(item[0], 99))))
+
+
+def with_point(spec: HookSpec, point: str) -> HookSpec:
+    """Return the hook at another point."""
+    return replace(spec, point=point)
 
 
 def main_number(spec: HookSpec) -> Parameter | None:

@@ -9,6 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from steer_tui.tui.action import PLACE_KEYS, Action, Situation
+from steer_tui.tui.actions_inspect import FOOTERS as INSPECT_FOOTERS
+from steer_tui.tui.actions_inspect import INSPECT
+from steer_tui.tui.actions_library import FOOTERS as LIBRARY_FOOTERS
+from steer_tui.tui.actions_library import LIBRARY
 
 __all__ = ["ACTIONS", "BY_ID", "FOOTERS", "PLACE_KEYS", "Action", "Hint", "Situation", "key_label", "key_table"]
 
@@ -88,7 +92,7 @@ GENERAL: tuple[Action, ...] = (
     Action("next_scope", ("s",), "scope", "next scope: which tokens the term acts on", RECIPE, _term),
     Action("edit_recipe", ("e",), "edit", "edit the recipe as text", RECIPE, _steer),
     Action("clear_recipe", (), "clear recipe", "take every term out of the recipe", RECIPE, _term),
-    Action("undo", ("u",), "undo", "undo the last change of recipe or prompt", RECIPE, _undo),
+    Action("undo", ("u",), "undo", "undo the last change of recipe, hooks or prompt", RECIPE, _undo),
     Action("new_concept", ("n",), "new concept", "new concept from contrast pairs", RECIPE),
     Action("extract", (), "make vectors", "make the vectors that this model lacks, in one pass", RECIPE, _run),
     Action("next_pane", ("tab",), "next pane", "next pane", MOVE),
@@ -125,7 +129,7 @@ GENERAL: tuple[Action, ...] = (
     Action("raw", (), "raw prompt", "bypass the chat template on/off", SETTINGS, _steer),
 )  # fmt: skip
 
-ACTIONS: tuple[Action, ...] = (*GENERAL,)
+ACTIONS: tuple[Action, ...] = (*GENERAL, *INSPECT, *LIBRARY)
 """Those of everywhere, then those that one screen adds."""
 
 BY_ID = {action.id: action for action in ACTIONS}
@@ -161,6 +165,8 @@ FOOTERS: dict[str, tuple[Hint, ...]] = {
     "activations": _hints("run", _STRENGTH, _LAYERS, "zoom", *_ALWAYS),
     "prompt": _hints("open|run", "stop|leave", "quit"),
     "running": _hints("stop", _STRENGTH, _LAYERS, "toggle", "baseline", *_ALWAYS),
+    **{f"inspect {name}": _hints(*entries) for name, entries in INSPECT_FOOTERS.items()},
+    **{name: _hints(*entries) for name, entries in LIBRARY_FOOTERS.items()},
     "elsewhere": _hints("show_steer", "choose_model", "choose_theme", "palette", "show_keys|keys", "quit"),
 }  # fmt: skip
 """The next useful keys of each place, most useful first."""

@@ -23,12 +23,6 @@ ABOUT: dict[str, tuple[str, str, str]] = {
         "For now, `steer-tui vectors list` and `steer-tui vectors show NAME`; own concepts are TOML files in the "
         "folder that `steer-tui locate data` names.",
     ),
-    "inspect": (
-        "Inspect",
-        "Hook points as a tree, detectors and controllers, activation patching, ablation, direct logit attribution, "
-        "logit lens and SAE features, each as a map to walk and export.",
-        "For now, the Activations pane of Steer shows every block while text streams; z gives it the whole screen.",
-    ),
     "history": (
         "History",
         "Every run, newest first, with recipe, model, seed and text: read, replay exactly, compare two, star, export.",

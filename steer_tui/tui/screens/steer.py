@@ -11,6 +11,7 @@ from dataclasses import replace
 from steer_tui.engine.recipe import Term
 from steer_tui.session.state import Workbench
 from steer_tui.tui.actions import FOOTERS, Hint
+from steer_tui.tui.hook_words import count_text
 from steer_tui.tui.layout import PROMPT
 from steer_tui.tui.screens.steer_move import MoveActions
 from steer_tui.tui.screens.steer_recipe import RecipeActions
@@ -42,6 +43,7 @@ class SteerScreen(RunActions, RecipeActions, MoveActions):
             self.concepts.show(app.concepts, {term.name: term for term in bench.terms})
             self.recipe.show(bench.terms, bench.selected, app.known)
             self.activations.choose(*self._watched(bench.selected_term))
+        self.recipe.show_hooks(count_text(bench.hooks))
         self.prompt.show(bench.prompt)
         self.prompt.say(_sampling_note(bench))
         self.show_layout()

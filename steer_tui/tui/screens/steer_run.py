@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 
+from steer_tui.engine.hookvalues import HookSpec
 from steer_tui.engine.recipe import Recipe, Term, format_layers, format_number, parse_recipe
-from steer_tui.engine.types import Request, Token
+from steer_tui.engine.types import Change, Request, Token
 from steer_tui.errors import RecipeError
 from steer_tui.session.messages import Generate, RunFailed, RunFinished, RunStarted, RunSteps
+from steer_tui.tui.hook_words import describe_hooks
 from steer_tui.tui.layout import ACTIVATIONS, BASELINE, CONCEPTS, PROMPT, RECIPE, STEERED
 from steer_tui.tui.numbers import percent
 from steer_tui.tui.screens.steer_panes import SteerPanes
@@ -27,7 +29,8 @@ class RunActions(SteerPanes):
     """Whether the newest steered token was steered."""
     _recipe_text = ""
     """The recipe in force at the newest token."""
-    _shown_run = 0
+    _hooks_in_force: tuple[HookSpec, ...] = ()
+    shown_run = 0
     """The run whose text is on the screen."""
     _unbroken: set[StreamText] = set()
     """Panes of a chat that show no answer yet."""
@@ -147,8 +150,8 @@ class RunActions(SteerPanes):
     def run_started(self, event: RunStarted) -> None:
         """Clear the panes and begin with the prompt."""
         request = event.request
-        self._shown_run = event.run_id
-        self._acting, self._recipe_text = True, request.recipe
+        self.shown_run = event.run_id
+        self._acting, self._recipe_text, self._hooks_in_force = True, request.recipe, request.hooks
         self.bench_app.last_request = request
         for pane in (self.steered, self.baseline):
             pane.clear()
@@ -168,13 +171,13 @@ class RunActions(SteerPanes):
 
     def run_steps(self, event: RunSteps) -> None:
         """Show steps as they come."""
-        if event.run_id != self._shown_run:
+        if event.run_id != self.shown_run:
             return
         for step in event.steps:
             if step.steered is not None:
                 self._break_line(self.steered, step.steered.text)
-            if step.change is not None:
-                self._mark_change(step.change, step.steered)
+            if step.changed is not None:
+                self._mark_change(step.changed, step.steered)
             if step.steered is not None:
                 self._show_steered(step.steered)
             if step.baseline is not None:
@@ -190,9 +193,16 @@ class RunActions(SteerPanes):
             if not text[0].isspace():
                 pane.append("\n", "prompt")
 
-    def _mark_change(self, recipe: str, token: Token | None) -> None:
-        self.steered.append_mark(describe_change(self._recipe_text, recipe), apart=_begins_word(token))
-        self._recipe_text = recipe
+    def _mark_change(self, change: Change, token: Token | None) -> None:
+        words = []
+        if change.recipe != self._recipe_text:
+            words.append(describe_change(self._recipe_text, change.recipe))
+            self._recipe_text = change.recipe
+        if change.hooks is not None:
+            words.append(describe_hooks(self._hooks_in_force, change.hooks))
+            self._hooks_in_force = change.hooks
+        if text := ", ".join(filter(None, words)):
+            self.steered.append_mark(text, apart=_begins_word(token))
 
     def _show_steered(self, token: Token) -> None:
         acting = token.steered or not self._recipe_text
@@ -208,7 +218,7 @@ class RunActions(SteerPanes):
     def run_finished(self, event: RunFinished) -> None:
         """Show how it ended and what it measured."""
         result = event.result
-        if event.run_id != self._shown_run:  # stopped before its first step
+        if event.run_id != self.shown_run:  # stopped before its first step
             return
         self.bench_app.last_request = result.request
         self._end_note(self.steered, len(result.steered.ids), result.steered.finish)
@@ -222,7 +232,7 @@ class RunActions(SteerPanes):
 
     def run_failed(self, event: RunFailed) -> None:
         """Say what went wrong; what was streamed stays."""
-        if event.run_id == self._shown_run:
+        if event.run_id == self.shown_run:
             self.steered.say("failed")
         self.bench_app.complain(event.message, event.hint)
 

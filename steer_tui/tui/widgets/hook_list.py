@@ -1,7 +1,7 @@
 """The hooks in their order, the parameters of the open one edited in place: cursor, opening, writing a value.
 
-Draws nothing; knows nothing of models: what is wrong with a value is asked of a function that it is given. Asks for changes by
-messages.
+Draws nothing; knows nothing of models: what is wrong with a value is asked of a function that it is given. Asks for
+changes by messages.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from rich.cells import cell_len
 from textual import events
+from textual.content import Content
 from textual.message import Message
 
 from steer_tui.engine.recipe import BEST, Term, format_layers
@@ -46,6 +47,12 @@ class Recipe(Pane):
         self.show_line(2 * selected + 1)
         self.show_line(2 * selected)
         self.refresh()
+
+    def show_hooks(self, words: str) -> None:
+        """Say on the border which hooks of Inspect act on the steered text too, such as `2 hooks`."""
+        title = f"{self.TITLE} +{words}" if words else self.TITLE
+        if str(self.border_title) != title:
+            self.border_title = Content(title)
 
     def line_total(self) -> int:
         """Return two lines per term."""

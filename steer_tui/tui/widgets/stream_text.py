@@ -55,6 +55,12 @@ class StreamText(Pane):
             self._strips.pop(index, None)
         self._show_growth(first, before)
 
+    def take_from(self, other: StreamText) -> None:
+        """Show what another pane shows."""
+        self.clear()
+        for text, paint in other._pieces:
+            self.append(text, paint)
+
     def append_mark(self, note: str, *, apart: bool) -> None:
         """Put a visible mark into the text, such as ‹happy:2.5›; it is not copied with it.
 
