@@ -1,7 +1,7 @@
 """Damages files of every importable format and reads each: imported or refused in one line, in time and memory.
 
-Run: python tests/bench/fuzz_formats.py [--files 2000] [--seed 0] [--json]. Each format is read in a process of its own,
-in which every file opened for writing, every program started and every connection made is noticed.
+Run: python tests/bench/fuzz_formats.py [--files 2000] [--seed 0] [--giants] [--json]. Each format is read in a process
+of its own, in which every file opened for writing, every program started and every connection made is noticed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +62,13 @@ def read_all(folder: Path) -> dict[str, Any]:
     torch.set_num_threads(1)
     from steer_tui.errors import SteerError
     from steer_tui.library.formats.registry import read_vectors
+    from tests.unit.foreign_files import samples
 
     files = sorted(folder.glob("*/*"))
-    for path in files[:3]:  # first calls import and allocate what later ones use again
-        with suppress(SteerError):
-            read_vectors(path)
+    with tempfile.TemporaryDirectory() as warm:  # first calls import and allocate what later ones use again
+        for name, data in samples().items():
+            (Path(warm) / name).write_bytes(data)
+            read_vectors(Path(warm) / name)
     watch = Watch(folder)
     found: dict[str, Any] = {"files": len(files), "imported": 0, "asked": 0, "refused": 0, "wrong": [], "seconds": 0.0,
                              "slowest": "", "megabytes": 0.0, "largest": "", "reasons": {}}  # fmt: skip
@@ -135,6 +136,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--only", default="", help="formats whose name holds this")
+    parser.add_argument("--giants", action="store_true", help="also files made to cost memory, each by itself")
     parser.add_argument("--read", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.read is not None:
@@ -145,13 +147,13 @@ def main() -> int:
 
     report: dict[str, Any] = {}
     for name, data in samples().items():
-        if args.only in name:
+        if args.only in name and args.files:
             report[name] = fuzz(name, data, args.files, args.seed)
-    if args.only in "giants":
-        with tempfile.TemporaryDirectory() as folder:
-            for name, make in giants().items():
+    for name, make in giants().items():
+        if args.giants and args.only in name:
+            with tempfile.TemporaryDirectory() as folder:
                 put(Path(folder) / "giant" / name, make())
-            report["giants"] = read_elsewhere(Path(folder))
+                report[name] = read_elsewhere(Path(folder))
     if args.json:
         print(json.dumps(report))
     else:

@@ -44,6 +44,8 @@ def read_tensor(file: ForeignFile, tensor: Tensor, asked: Asked) -> list[Draft]:
     Raises:
         LibraryError: Its shape is that of no vector.
     """
+    if not tensor.dtype.is_floating_point:
+        raise LibraryError(f"holds {str(tensor.dtype).removeprefix('torch.')} numbers, not floats")
     if tensor.ndim == 2 and tensor.shape[0] == 1:
         tensor = tensor[0]
     if tensor.ndim == 1 and tensor.numel() > 1:

@@ -16,7 +16,7 @@ from steer_tui.library.formats.catalogue import Choice, Question, producer_named
 from steer_tui.library.formats.draft import UNKNOWN, Asked, Draft
 from steer_tui.library.formats.embedded import KEY, embed, extract_meta
 from steer_tui.library.formats.ggufbytes import Gguf, build_gguf, parse_gguf
-from steer_tui.library.formats.limits import ForeignFile, check_layer, shown
+from steer_tui.library.formats.limits import ForeignFile, check_count, check_layer, shown
 
 ARCHITECTURES = ("controlvector", "steeringvector")
 PREFIX = "direction."
@@ -46,6 +46,7 @@ def read_gguf(file: ForeignFile, asked: Asked) -> list[Draft]:
         if not name.startswith(PREFIX):
             raise LibraryError(f"holds a tensor that is no direction: {shown(name)}")
         rows[check_layer(name.removeprefix(PREFIX))] = tensor
+    check_count(len(rows))
     prefix = str(architecture)
     hint = found.values.get(f"{prefix}.model_hint")
     method = found.values.get(f"{prefix}.method")
