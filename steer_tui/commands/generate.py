@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from steer_tui.commands.console import Progress, note, print_json
+from steer_tui.commands.interrupt import stoppable
 from steer_tui.commands.open_model import open_model, settings
 from steer_tui.commands.run_hooks import hook_lines, hook_summary, load_file, with_hooks
 from steer_tui.engine.hookvalues import vector_names
@@ -22,7 +22,7 @@ from steer_tui.paths import Paths, find_paths
 from steer_tui.text import clean, one_line
 
 if TYPE_CHECKING:
-    from steer_tui.engine.generate import Controls
+    pass
 
 INTERRUPTED = 130
 SEED = 0
@@ -47,7 +47,7 @@ def run(options: Options, args: argparse.Namespace) -> int:
     vectors = ready_vectors(lm, [*recipe.names, *vector_names(request.hooks)], paths)
     controls = Controls()
     printer = _Printer(request.baseline)
-    with _stoppable(controls), Progress("generating") as progress, redirect_stdout(sys.stderr):
+    with stoppable(controls), Progress("generating") as progress, redirect_stdout(sys.stderr):
         on_step: Callable[[Step], None] = printer.take
         if args.json:
             on_step = _bar(progress, request.sampling.max_tokens)
@@ -76,23 +76,6 @@ def _prompt(text: str) -> str:
     if text == "-":
         text = sys.stdin.buffer.read().decode("utf-8", "replace").removesuffix("\n")
     return clean(text)
-
-
-@contextmanager
-def _stoppable(controls: Controls) -> Iterator[None]:
-    """Let the first Ctrl+C end the run before its next step, and the second one end the program."""
-
-    before = signal.getsignal(signal.SIGINT)
-
-    def stop(number: int, frame: object) -> None:
-        controls.stop()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _bar(progress: Progress, total: int) -> Callable[[Step], None]:
