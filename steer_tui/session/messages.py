@@ -109,6 +109,8 @@ class VectorSummary:
     """Why it cannot be used, None where it can."""
     warning: str | None = None
     """Why it may not do what it promises, such as other weights of the same model; None where it should."""
+    is_concept: bool = True
+    """Whether there are examples, from which a vector can be made anew."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,7 @@ class Shelf:
             bundled=entry.bundled if entry else bool(concept and concept.bundled),
             problem=problem,
             warning=self._loaded.warnings.get(name),
+            is_concept=concept is not None,
         )
 
     def _problem(self, name: str) -> str | None:

@@ -17,10 +17,23 @@ LIBRARY: tuple[Action, ...] = (
     _action("edit", ("e",), "rename", "rename; group, tags and a note"),
     _action("remove", ("d", "delete"), "remove", "move the marked vectors, or this one, to the trash; `u` brings back"),
     _action("trash", ("D",), "trash", "bring a vector back from the trash"),
-    _action("make", ("c",), "from concepts", "make vectors of concepts in one pass: missing ones, or by another method"),
+    _action(
+        "make", ("c",), "from concepts", "make vectors of concepts in one pass: missing ones, or by another method"
+    ),
     _action("mix", ("x",), "mix", "mix, negate, or orthogonalise the marked vectors"),
     _action("map", ("a",), "alike", "how alike the marked vectors are: a map of cosines"),
     _action("import", ("i",), "import", "import a vector file of another program"),
     _action("export", ("w",), "export", "write the vector to a file for another program"),
     _action("verify", ("v",), "verify", "read every file to its last bit"),
 )
+
+FOOTERS: dict[str, tuple[str, ...]] = {
+    "library": (
+        "open|steer", "new_concept|new", "library_edit", "library_remove", "undo", "library_mark", "filter",
+        "library_import", "library_export", "library_make", "library_trash", "library_verify", "show_keys|keys",
+    ),
+    "library marked": (
+        "library_mix", "library_map", "library_remove", "library_mark", "stop|unmark", "undo", "show_keys|keys",
+    ),
+}  # fmt: skip
+"""Hints of the bottom line, most useful first."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from steer_tui.tui.new_concept import new_concept
 from steer_tui.tui.widgets.header import SCREENS
 
 if TYPE_CHECKING:
@@ -80,14 +81,6 @@ def stop(app: SteerApp, argument: str) -> None:
     """Leave a screen that is not home, or stop what runs."""
     if not app.stop_work():
         show_screen(app, "", "steer")
-
-
-def new_concept(app: SteerApp, argument: str) -> None:
-    """Say where concepts of one's own come from."""
-    app.say(
-        "A new concept is a file NAME.toml with positive and negative sentences; "
-        f"the bundled ones are examples. Put it into\n{app.paths.concepts}\nand load the model again with m."
-    )
 
 
 def toggle_raw(app: SteerApp, argument: str) -> None:

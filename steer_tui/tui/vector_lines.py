@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rich.cells import cell_len
+
 from steer_tui.engine.advice import advice
 from steer_tui.engine.vectormeta import VectorMeta
 from steer_tui.library.catalogue import Listed
@@ -27,23 +29,27 @@ MOST_LAYERS = 400
 def vector_lines(listed: Listed, width: int, glyphs: Glyphs) -> list[Row]:
     """Return the lines about a vector, each at most `width` cells."""
     rows: list[Row] = []
-    for part in (_head(listed, width, glyphs), _states(listed, width), _told(listed, width)):
+    for part in (_head(listed, width, glyphs), _states(listed, width)):
         rows += part
     meta = listed.entry.meta
     if meta is not None:
-        rows += [[], *layer_rows(meta, width, glyphs), [], *_odd_rows(meta, width), *_origin_rows(listed, meta, width)]
+        rows += wrapped_rows(advice(meta), "", width) if meta.diagnostics else []
+        rows += [*layer_rows(meta, width, glyphs), [], *_odd_rows(meta, width), *_told(meta, width)]
+        rows += _origin_rows(listed, meta, width)
     rows += _field("path", str(listed.entry.path), width)
     return rows
 
 
 def _head(listed: Listed, width: int, glyphs: Glyphs) -> list[Row]:
     entry, meta = listed.entry, listed.entry.meta
+    facts = [meta.group, meta.method] if meta is not None else []
+    facts += ["built in, stays as it is"] if entry.bundled else []
+    about = label(f" {glyphs.dot} ".join(fact for fact in facts if fact))
     name = label(entry.name)
-    about = label(f"{meta.group} {glyphs.dot} {meta.method}") if meta is not None and meta.group else ""
-    room = max(8, width - len(about) - 2)
-    return [
-        [(fit(name, min(room, max(1, width)), glyphs.ellipsis), "strong"), (f"  {about}" if about else "", "muted")]
-    ]
+    room = width - cell_len(about) - 2
+    if cell_len(name) > room:
+        return [[(fit(name, width, glyphs.ellipsis), "strong")], [(fit(about, width, glyphs.ellipsis), "muted")]]
+    return [[(name, "strong"), (f"  {about}", "muted")]]
 
 
 def _states(listed: Listed, width: int) -> list[Row]:
@@ -54,22 +60,15 @@ def _states(listed: Listed, width: int) -> list[Row]:
         said.append((listed.warning, "warning"))
     if listed.note is not None:
         said.append((listed.note, "accent"))
-    if entry.bundled:
-        said.append(("built in: it stays as it is", "muted"))
     return [[part] for part in wrapped([(label(text), paint) for text, paint in said], width)]
 
 
-def _told(listed: Listed, width: int) -> list[Row]:
-    """Return the advice, and what the owner wrote."""
-    meta = listed.entry.meta
-    if meta is None:
-        return []
-    said = [(label(advice(meta)), "")] if meta.diagnostics else []
-    if meta.description:
-        said.append((label(meta.description), "muted"))
+def _told(meta: VectorMeta, width: int) -> list[Row]:
+    """Return what the owner wrote."""
+    rows = wrapped_rows(meta.description, "", width) if meta.description else []
     if meta.tags:
-        said.append((" ".join(f"#{label(tag)}" for tag in meta.tags), "accent"))
-    return [[part] for part in wrapped(said, width)]
+        rows += wrapped_rows(" ".join(f"#{tag}" for tag in meta.tags), "accent", width)
+    return [*rows, []] if rows else []
 
 
 def layer_rows(meta: VectorMeta, width: int, glyphs: Glyphs) -> list[Row]:

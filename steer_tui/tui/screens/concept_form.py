@@ -83,7 +83,7 @@ class ConceptForm(FormDialog[ConceptMade]):
         self.name_line = Line(draft.name, id="name", hint="such as rain")
         self.pairs = Pairs(draft.text)
         self.method = Choices("method", [Option(name, help) for name, help in METHODS.items()])
-        self.read = Choices("read", [_read(spelling, help) for spelling, help in READS.items()])
+        self.read = Choices("read", read_options())
         self.method.value, self.read.value = draft.method, draft.read
         self.judged = Judged(None, "")
         self._look_number = 0
@@ -238,6 +238,11 @@ class ConceptForm(FormDialog[ConceptMade]):
         if not self.draft.is_blank:
             self.bench_app.say("kept as a draft: n goes on with it")
         self.dismiss(None)
+
+
+def read_options() -> list[Option]:
+    """Return the read positions as choices."""
+    return [_read(spelling, help) for spelling, help in READS.items()]
 
 
 def _read(spelling: str, help: str) -> Option:

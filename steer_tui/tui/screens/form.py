@@ -34,7 +34,7 @@ class Line(Input):
 
     def __init__(self, value: str, *, id: str, hint: str = "") -> None:
         super().__init__(
-            one_line(value), id=id, compact=True, select_on_focus=False, placeholder=Content(hint), max_length=LONGEST
+            one_line(value), id=id, compact=True, select_on_focus=False, placeholder=hint, max_length=LONGEST
         )
 
     def _on_paste(self, event: events.Paste) -> None:

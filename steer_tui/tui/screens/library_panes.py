@@ -48,8 +48,6 @@ class LibraryPanes(WorkbenchScreen):
         self.working = ""
         """What is being done to files; empty while nothing is."""
         self._is_stale = True
-        self._wanted = ""
-        """The vector to go to when it is listed."""
         self._zoomed = False
 
     def body(self) -> ComposeResult:
@@ -185,13 +183,13 @@ class LibraryPanes(WorkbenchScreen):
             case ModelLoaded() | VectorsChanged():
                 self._is_stale = True
                 self.call_after_refresh(self._look_again)
-            case LibraryListed(vectors, trash):
+            case LibraryListed():
                 self._listed(event)
             case LibraryProgress(doing, done, total):
                 self.working = doing
                 self.details.say(f"{doing} {bar(done / max(1, total), 12, Pane.glyphs)} {done} of {total}, esc stops")
             case LibraryRefused(message, hint, is_stopped):
-                self._end_work()
+                self.end_work()
                 if is_stopped:
                     self.bench_app.say("stopped: nothing has changed")
                 else:
@@ -209,24 +207,25 @@ class LibraryPanes(WorkbenchScreen):
         self.vectors.empty_note = "no vectors yet: n makes one from a few pairs of sentences"
         self.vectors.show(event.vectors)
         self.vectors.use(self.bench_app.bench.recipe.names)
-        if self._wanted:
-            self.vectors.move_to(self._wanted)
-            self._wanted = ""
         self.details.show(self.vectors.current)
 
     def changed(self, change: Change, is_undo: bool = False) -> None:
         """Say what was done, and remember how to take it back."""
-        self._end_work()
-        if not is_undo and change.undo:
-            self.undo = [*self.undo, change][-MAX_UNDO:]
+        self.end_work()
         if change.renamed is not None:
             self._rename_in_recipe(*change.renamed)
+        if is_undo:
+            return self.bench_app.say(change.words)
+        self.vectors.unmark()
+        self.bench_app.say(f"{change.words}: u takes it back" if change.undo else change.words)
+        self.remember(change)
+
+    def remember(self, change: Change) -> None:
+        """Note how to take a change back, and go to what is new."""
+        if change.undo:
+            self.undo = [*self.undo, change][-MAX_UNDO:]
         if change.names:
-            self._wanted = ""
             self.vectors.move_to(change.names[0])
-        if not is_undo:
-            self.vectors.unmark()
-        self.bench_app.say(change.words if is_undo or not change.undo else f"{change.words}: u takes it back")
         self.show_status()
 
     def _rename_in_recipe(self, old: str, new: str) -> None:
@@ -235,7 +234,7 @@ class LibraryPanes(WorkbenchScreen):
         if any(old in (term.name, term.gate.name if term.gate else "") for term in app.bench.terms):
             app.change(app.bench.rename(old, new))
 
-    def _end_work(self) -> None:
+    def end_work(self) -> None:
         self.working = ""
         self.details.say("")
 

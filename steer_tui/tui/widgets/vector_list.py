@@ -65,6 +65,11 @@ class VectorList(Pane):
             self.refresh()
 
     @property
+    def all(self) -> Sequence[Listed]:
+        """Every vector, shown or not."""
+        return self._all
+
+    @property
     def current(self) -> Listed | None:
         """The vector under the cursor."""
         row = self._rows[self._cursor] if self._cursor < len(self._rows) else None
