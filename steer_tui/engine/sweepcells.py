@@ -56,10 +56,17 @@ class Planner:
     request: SweepRequest
     vectors: Vectors
     examples: Examples
+    chosen: tuple[Point, ...] | None = None
+    """Cells to run instead of the request's own."""
 
     def points(self) -> tuple[Point, ...]:
         """Return the cells of the grid."""
-        return self.request.points(self.lm.info.layers)
+        return self.request.points(self.lm.info.layers) if self.chosen is None else self.chosen
+
+    def point(self, name: str, layers: Layers, strength: float) -> Point:
+        """Return a cell of the request's operation and scope."""
+        term = Term(name, strength, layers, self.request.op, self.request.scope)
+        return Point(name, str(Recipe((term,))), format_layers(layers), (strength,))
 
     def keys(self, name: str) -> list[str]:
         """Return the keys of a concept's baseline, cells and controls, in order, without making any vector."""
@@ -128,7 +135,7 @@ class Planner:
         rows = self.request.rows(self.lm.info.layers)
         best = first_best(self.vectors[name])
         row = next((row for row in rows if best in row or "best" in row), rows[len(rows) // 2])
-        return [self._point(name, row, size) for size in self._sizes()]
+        return [self.point(name, row, size) for size in self._sizes()]
 
     def _random_points(self, name: str) -> list[tuple[int, dict[str, Point]]]:
         """Return for each random direction where it acts, by key: one row each, all strengths."""
@@ -137,13 +144,9 @@ class Planner:
         rows = self.request.rows(self.lm.info.layers)
         found = []
         for number in range(self.request.randoms):
-            points = [self._point(name, rows[number % len(rows)], size) for size in self._sizes()]
+            points = [self.point(name, rows[number % len(rows)], size) for size in self._sizes()]
             found.append((number, {f"=random {number} {point.recipe}": point for point in points}))
         return found
-
-    def _point(self, name: str, layers: Layers, strength: float) -> Point:
-        term = Term(name, strength, layers, self.request.op, self.request.scope)
-        return Point(name, str(Recipe((term,))), format_layers(layers), (strength,))
 
     def _steered(self, kind: Kind, key: str, point: Point, vectors: Vectors) -> Planned:
         terms = resolve(parse_recipe(point.recipe), vectors, self.lm.info.layers, self.lm.info.width)
@@ -166,7 +169,7 @@ def checked(lm: LanguageModel, request: SweepRequest, vectors: Vectors) -> Sweep
     require_names(Recipe(tuple(map(Term, request.concepts))), vectors)
     for name in request.concepts:
         require_fit(vectors[name], lm.info.layers, lm.info.width)
-    if not request.layers and not request.mix:
+    if not request.layers and not request.mix and not request.auto:
         shared = set.intersection(*(set(vectors[name].layers) for name in request.concepts))
         wanted = [layer for layer in spread_layers(lm.info.layers) if layer in shared] or sorted(shared)
         if not wanted:

@@ -10,7 +10,7 @@ import io
 import json
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from steer_tui.engine.recipe import Layers, format_layers, format_number
 from steer_tui.engine.scope import ALL
@@ -37,7 +37,7 @@ def to_csv(result: SweepResult) -> str:
     writer.writerow(_HEAD)
     for grid in result.grids:
         best = grid.best
-        for cell in cells_of(grid):
+        for cell in grid.all_cells():
             figures = [_plain(cell.figure(measure)) for measure in MEASURES]
             strengths = " ".join(map(format_number, cell.strengths))
             is_best = int(best is not None and cell.key == best.key)
@@ -45,16 +45,6 @@ def to_csv(result: SweepResult) -> str:
             for text in cell.texts:
                 writer.writerow([*own, result.request.prompts[text.prompt], text.seed, text.text])
     return out.getvalue()
-
-
-def cells_of(grid: Grid) -> Iterator[Cell]:
-    """Yield every cell of a grid: baseline, cells, controls."""
-    single = (grid.baseline, grid.controls.prompt)
-    yield from (cell for cell in single[:1] if cell is not None)
-    yield from grid.cells
-    yield from (cell for cell in single[1:] if cell is not None)
-    yield from grid.controls.shuffled
-    yield from grid.controls.random
 
 
 def to_markdown(result: SweepResult) -> str:
@@ -156,7 +146,7 @@ def command_line(request: SweepRequest, model: str) -> str:
     words = ["steer-tui", "--model", model, "sweep"]
     for concept in request.concepts:
         words += ["--concept", concept]
-    words += ["--mix"] if request.mix else []
+    words += [f"--{name}" for name in ("mix", "auto", "refine") if getattr(request, name)]
     words += _layer_words(request.layers, request.mix)
     words += [f"--strengths={','.join(map(format_number, request.strengths))}"]
     words += ["--op", request.op] if request.op != "add" else []

@@ -104,6 +104,12 @@ class Grid:
         """The cells that no other one beats in both concept and KL, by rising KL."""
         return front_of(self.cells)
 
+    def all_cells(self) -> tuple[Cell, ...]:
+        """Return every cell there is: baseline, cells, controls."""
+        single = (self.baseline, self.controls.prompt)
+        baseline, prompt = ((cell,) if cell is not None else () for cell in single)
+        return (*baseline, *self.cells, *prompt, *self.controls.shuffled, *self.controls.random)
+
     def at(self, span: str, *strengths: float) -> Cell | None:
         """Return a cell by its place, None where it is missing."""
         found = (cell for cell in self.cells if cell.span == span and cell.strengths == strengths)
@@ -126,17 +132,9 @@ class Grid:
             return replace(self, controls=replace(self.controls, shuffled=_put(self.controls.shuffled, cell)))
         return replace(self, cells=_put(self.cells, cell))
 
-    def in_order(self, keys: Sequence[str]) -> Grid:
-        """Return the grid with its cells in the order of `keys`, others after them."""
-        place = {key: index for index, key in enumerate(keys)}
-
-        def ordered(cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
-            return tuple(sorted(cells, key=lambda cell: place.get(cell.key, len(place))))
-
-        controls = replace(
-            self.controls, random=ordered(self.controls.random), shuffled=ordered(self.controls.shuffled)
-        )
-        return replace(self, cells=ordered(self.cells), controls=controls)
+    def merged(self, other: Grid) -> Grid:
+        """Return the grid with the cells of another one, which win over its own."""
+        return grid_of(self.name, [*self.all_cells(), *other.all_cells()], self.kl_budget)
 
     def to_json(self) -> dict[str, object]:
         """Return the part of the contract's object that is of this concept."""

@@ -31,6 +31,8 @@ RANDOMS = 8
 MOST_LAYERS = 12
 """Rows of a sweep that names no layers."""
 MOST_CELLS = 5000
+AUTO_LIMITS = {"add": 64.0, "keepnorm": 64.0, "set": 64.0, "ablate": 1.0, "rotate": 1.0}
+"""Operations whose effect grows with the strength, and the greatest one that `auto` tries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,11 @@ class SweepRequest:
     measures: bool = True
     """False leaves texts and distinct-2 only."""
     mix: bool = False
+    auto: bool = False
+    """Look for layers and for the strength that costs the KL budget instead of running a grid; `strengths` tell the
+    direction only, and `layers`, where there are any, which rows are looked at."""
+    refine: bool = False
+    """Look closer around each grid's best cell afterwards."""
 
     @property
     def texts_per_cell(self) -> int:
@@ -86,7 +93,9 @@ class SweepRequest:
         return (BEST,) if self.mix else tuple((layer,) for layer in spread_layers(layer_count))
 
     def points(self, layer_count: int) -> tuple[Point, ...]:
-        """Return every cell, concept by concept, row by row."""
+        """Return every cell, concept by concept, row by row; none where they are found on the way (`auto`)."""
+        if self.auto:
+            return ()
         rows = self.rows(layer_count)
         if self.mix:
             return tuple(self._mixed(row, weights) for row in rows for weights in self._weights())
@@ -118,6 +127,13 @@ class SweepRequest:
             raise UsageError(f"a mix takes two or three concepts, not {len(self.concepts)}")
         if self.mix and len(self.layers) > 1:
             raise UsageError("a mix has one choice of layers", hint="its axes are the concepts' weights")
+        if self.auto and (self.mix or self.refine or not self.measures or self.op not in AUTO_LIMITS):
+            raise UsageError(
+                "auto looks for one concept's strength by its KL",
+                hint=f"without a mix or refining, with measures, and with one of {', '.join(AUTO_LIMITS)}",
+            )
+        if self.refine and not self.measures:
+            raise UsageError("without measures no cell is best", hint="refine needs them")
         if self.controls and self.randoms < RANDOMS:
             raise UsageError(f"a band needs {RANDOMS} random directions, not {self.randoms}")
         if not self.kl_budget > 0:
@@ -140,6 +156,8 @@ class SweepRequest:
             "randoms": self.randoms,
             "measures": self.measures,
             "mix": self.mix,
+            "auto": self.auto,
+            "refine": self.refine,
         }
 
     @classmethod
@@ -149,7 +167,7 @@ class SweepRequest:
         Raises:
             KeyError, TypeError, ValueError, SteerError: It did not write this.
         """
-        plain = ("op", "raw", "kl_budget", "controls", "randoms", "measures", "mix")
+        plain = ("op", "raw", "kl_budget", "controls", "randoms", "measures", "mix", "auto", "refine")
         return cls(
             prompts=tuple(map(str, value["prompts"])),
             concepts=tuple(map(str, value["concepts"])),
