@@ -71,7 +71,14 @@ def flush_folder(folder: Path) -> None:
 def write_error(path: Path, error: OSError) -> LibraryError:
     """Return what a failed write means to a person."""
     reason = one_line(error.strerror or str(error))
-    hint = "free some space, or keep the data elsewhere with --data-dir"
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-        hint = "check the folder's owner and permissions, or keep the data elsewhere with --data-dir"
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            advice = "free some space"
+        case errno.EFBIG:
+            advice = "raise the limit on the size of files (ulimit -f)"
+        case errno.EROFS:
+            advice = "mount the disk for writing"
+        case _:
+            advice = "check the folder's owner and permissions"
+    hint = f"{advice}, or keep the data elsewhere with --data-dir"
     return LibraryError(f"cannot write {one_line(str(path))}: {reason}", hint=hint)
