@@ -76,7 +76,7 @@ def _tell(result: ImportResult, *, quiet: bool) -> int:
     if not quiet:
         sys.stdout.write(f"{result.line}\n")
         for line in result.notes:
-            note(f"note: {line}")
+            note(f"note: {result.path.name}: {line}")
     return 0
 
 
@@ -92,7 +92,7 @@ def _asked(result: ImportResult, take: Callable[[list[Path], _Answers], list[Imp
 def _answer(question: Question) -> _Answers | None:
     """Ask until there is an answer; None where none is given."""
     for number, choice in enumerate(question.choices, 1):
-        note(f"  {number}  {choice.label}")
+        note(f"{number}: {choice.label}")
     while True:
         sys.stderr.write("number (enter leaves it out): " if question.choices else "block (enter leaves it out): ")
         sys.stderr.flush()

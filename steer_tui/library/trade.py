@@ -17,6 +17,7 @@ from steer_tui.errors import LibraryError, SteerError, UsageError
 from steer_tui.library.formats.catalogue import PRODUCERS, Question
 from steer_tui.library.names import check_name, slug
 from steer_tui.library.store import VectorStore
+from steer_tui.paths import bundled
 from steer_tui.text import one_line
 
 if TYPE_CHECKING:
@@ -191,6 +192,8 @@ def _keep(job: _Job, name: str | None, store: VectorStore, asked: Asked) -> list
     try:
         vector, notes = settle(draft, check_name(name or slug(draft.name)), file, asked)
         saved = store.save(vector, replace=False)
+        if (bundled("vectors") / saved.parent.name / saved.name).is_file():
+            notes.append(f"it wins over the bundled {vector.name}, until it is removed")
     except SteerError as error:
         return [_refused(path, error) for path in job.paths]
     return [_kept(path, vector, saved, notes) for path in job.paths]

@@ -64,8 +64,8 @@ def _require_plain(term: Term) -> None:
     """Refuse a term that one added vector cannot stand for."""
     plain = replace(term, strength=1.0, layers=("best",))
     if plain != Term(term.name):
-        what = "gate" if term.gate else f"scope {term.scope}" if term.scope != ALL else f"operation {term.op}"
+        what = "a gate" if term.gate else f"the scope {term.scope}" if term.scope != ALL else f"the operation {term.op}"
         raise UsageError(
-            f"{term} has a {what}, which this format cannot hold",
+            f"{term} has {what}, which this format cannot hold",
             hint="export plain terms, or an EasySteer request: --format easysteer",
         )
