@@ -95,6 +95,13 @@ def report_text(report: HookReport) -> str:
     return "was not called"
 
 
+def short_report(report: HookReport) -> str:
+    """Return how many tokens a hook changed and by how much, as short as it can be said; empty where it changed none."""
+    if not report.changed_tokens:
+        return ""
+    return f"{report.changed_tokens}/{report.tokens} tokens by {percent(report.mean_change)}"
+
+
 def _seen(value: Any) -> str:
     if isinstance(value, float):
         return signed(value)

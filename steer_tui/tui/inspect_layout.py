@@ -38,7 +38,7 @@ class InspectFacts:
     watched: int = 0
     """Points that are watched."""
     attached: int = 0
-    """Lines of the list of what is attached."""
+    """Lines of the list of what is attached; 0 where nothing is."""
 
 
 def arrange(width: int, height: int, facts: InspectFacts) -> dict[str, Box]:
@@ -116,8 +116,10 @@ def _stack(x: int, y: int, width: int, height: int, facts: InspectFacts) -> dict
     if height >= 2 * FRONT:
         watch = min(max(height // 3, facts.watched + 4), height - max(FRONT, min(facts.attached + 4, height * 2 // 3)))
         watch = max(LEAST, watch)
+    elif _front((WATCH, ATTACHED), facts) == WATCH:
+        watch = height - (LEAST if facts.attached else 3)
     else:
-        watch = height - LEAST if _front((WATCH, ATTACHED), facts) == WATCH else LEAST
+        watch = LEAST if facts.watched else 3
     return {WATCH: Box(x, y, width, watch), ATTACHED: Box(x, y + watch, width, height - watch)}
 
 

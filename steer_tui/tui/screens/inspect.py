@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
+from steer_tui.engine.hookline import format_hook
 from steer_tui.session.hook_messages import (
     HookFileFailed,
     HookFileLoaded,
@@ -183,16 +184,14 @@ class InspectScreen(RunActions):
         self.check_hooks()
 
     def act_copy(self) -> None:
-        """Copy what the pane holds: a text, a point's name, the hooks as JSON."""
-        import json
-
+        """Copy what the pane holds: a text, a point's name, a hook as the line that `--hook` takes."""
         app = self.bench_app
         pane = self.focused
         if pane in (self.hooked, self.unhooked):
             text = self.hooked.plain if pane is self.hooked else self.unhooked.plain
             app.copy_text(text, "text") if text else app.say("no text yet: r runs")
-        elif self.place == ATTACHED and app.bench.hooks:
-            app.copy_text(json.dumps([spec.to_json() for spec in app.bench.hooks]), "hooks")
+        elif self.place == ATTACHED and self.attached.current is not None:
+            app.copy_text(format_hook(self.attached.current), "hook")
         elif self.point is not None:
             app.copy_text(self.point.name, "point")
         else:

@@ -14,7 +14,7 @@ from steer_tui.tui.screens.inspect_values import ValueActions
 from steer_tui.tui.screens.steer_run import describe_change
 from steer_tui.tui.widgets.stream_text import StreamText
 
-ENDINGS = {"stop": "ended", "length": "limit", "cancelled": "stopped"}
+ENDINGS = {"stop": "to its end", "length": "to the limit", "cancelled": "until stopped"}
 NO_BASELINE = "b shows the unhooked text beside it"
 NOTHING_MOVED = "neither recipe nor hooks acted on the first token"
 
@@ -27,6 +27,8 @@ class RunActions(ValueActions):
     _recipe_text = ""
     """In force at the newest token."""
     _hooks_in_force: tuple[HookSpec, ...] = ()
+    _unbroken: set[StreamText] = set()
+    """Panes of a chat that show no answer yet."""
 
     def act_run(self) -> None:
         """Run prompt, recipe and hooks."""
@@ -77,6 +79,9 @@ class RunActions(ValueActions):
         self.unhooked.clear()
         self.unhooked.say("")
         self.hooked.say(what_acts(request))
+        info = self.bench_app.status.info
+        is_chat = info is not None and info.has_chat_template and not request.raw
+        self._unbroken = {self.hooked, self.unhooked} if is_chat else set()
         self.hooked.append(event.prompt_text, "prompt")
         if request.baseline:
             self.unhooked.append(event.prompt_text, "prompt")
@@ -93,10 +98,19 @@ class RunActions(ValueActions):
             if step.changed is not None:
                 self._mark(step.changed, step)
             if step.steered is not None:
+                self._begin_answer(self.hooked, step.steered.text)
                 self.hooked.append(step.steered.text)
             if step.baseline is not None:
+                self._begin_answer(self.unhooked, step.baseline.text)
                 self.unhooked.append(step.baseline.text)
         self.watch_list.push(seen for step in event.steps for seen in step.watched)
+
+    def _begin_answer(self, pane: StreamText, text: str) -> None:
+        """Begin an answer on a line of its own, unless it goes on with the prompt's sentence."""
+        if text and pane in self._unbroken:
+            self._unbroken.discard(pane)
+            if not text[0].isspace():
+                pane.append("\n", "prompt")
 
     def _mark(self, change: Change, step: Step) -> None:
         """Put a mark into the text where another recipe or other hooks came into force."""
@@ -120,12 +134,13 @@ class RunActions(ValueActions):
         self._end_note(self.hooked, len(result.steered.ids), result.steered.finish, what_acts(result.request))
         if result.baseline is not None:
             self._end_note(self.unhooked, len(result.baseline.ids), result.baseline.finish, "")
+        self.watch_list.finish()
         self.attached.report(result.hooks)
         self.logits.empty_note = NOTHING_MOVED if result.baseline is not None else NO_BASELINE
         self.logits.show(result.logit_difference)
 
     def _end_note(self, pane: StreamText, count: int, finish: str, acting: str) -> None:
-        pane.say(", ".join(filter(None, (acting, f"{count} tokens, {ENDINGS[finish]}"))))
+        pane.say(", ".join(filter(None, (f"{count} tokens {ENDINGS[finish]}", acting))))
 
     def run_failed(self, event: RunFailed) -> None:
         """Mark the hook that failed; what was streamed stays."""
@@ -144,7 +159,7 @@ class RunActions(ValueActions):
             self.desk.facts,
             baseline=bench.baseline,
             watched=len(self.watch_list.specs),
-            attached=self.attached.line_total(),
+            attached=len(self.attached.rows()),
         )
         if self.place == WATCH and self.desk.facts.zoomed not in (None, WATCH):
             self.go_to(WATCH)

@@ -7,7 +7,7 @@ from rich.cells import cell_len
 from steer_tui.engine.hookkinds import Parameter, format_value
 from steer_tui.engine.hookvalues import FILE
 from steer_tui.session.hook_edits import parameters_of, value_of
-from steer_tui.tui.hook_words import kind_name, report_text, values_text
+from steer_tui.tui.hook_words import kind_name, report_text, short_report, values_text
 from steer_tui.tui.point_rows import short_name
 from steer_tui.tui.safe import fit, label
 from steer_tui.tui.widgets.hook_list import HookList, Place
@@ -51,13 +51,18 @@ class Attached(HookList):
         room = width - 3
         name_size = min(cell_len(name), max(10, room - cell_len(what) - min(cell_len(values), 12) - 2))
         what_size = min(cell_len(what), max(0, room - name_size - 1))
+        did = short_report(self.reports[spec]) if spec in self.reports else ""
         left = room - name_size - what_size - 2
+        if left - cell_len(values) < cell_len(did) + 2:
+            did = ""
+        left -= cell_len(did)
         return [
             (cursor, "accent"),
             (f"{sign} ", sign_paint),
             (fit(name, name_size, self.glyphs.ellipsis), "" if spec.enabled else "faint"),
             (f" {fit(what, what_size, self.glyphs.ellipsis)}", "strong" if spec.enabled else "faint"),
             (f" {fit(values, left, self.glyphs.ellipsis)}" if left > 0 else "", "number" if spec.enabled else "faint"),
+            (did, "muted"),
         ]
 
     def _parameter_line(self, place: Place, width: int) -> list[Part]:

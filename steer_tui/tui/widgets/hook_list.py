@@ -166,10 +166,15 @@ class HookList(Pane):
         if self.place in rows:
             at = rows.index(self.place)
             if self.opened == self.place.hook and self.body_height > 0:
-                last = max(index for index, place in enumerate(rows) if place.hook == self.place.hook)
-                self.show_line(min(last, at + self.body_height - 1))
+                mine = [index for index, place in enumerate(rows) if place.hook == self.place.hook]
+                self.show_line(mine[-1])
+                self.show_line(mine[0])
             self.show_line(at)
         self.refresh()
+
+    def on_resize(self) -> None:
+        """Keep the cursor in sight."""
+        self._settle()
 
     # Writing a value
 

@@ -9,6 +9,8 @@ from steer_tui.tui.widgets.pane import Pane, Part
 
 WIDE = 44
 """From this many cells on, the logits with and without have columns beside the difference."""
+COLUMN = 9
+"""Cells of a number."""
 
 
 class Logits(Pane):
@@ -44,11 +46,11 @@ class Logits(Pane):
     def head_line(self, index: int, width: int) -> list[Part]:
         """Return the names of the columns."""
         columns = ("hooked", "unhooked", self.glyphs.delta) if width >= WIDE else (self.glyphs.delta,)
-        cells = "".join(fit_right(one, 9) for one in columns)
+        cells = "".join(fit_right(one, COLUMN) for one in columns)
         return [(fit(" first token", self._name_room(width)) + cells, "group")]
 
     def _name_room(self, width: int) -> int:
-        return max(8, min(18, width - (27 if width >= WIDE else 9) - 6))
+        return max(8, min(16, width - (3 * COLUMN if width >= WIDE else COLUMN) - 10))
 
     def line(self, index: int, width: int) -> list[Part]:
         """Return a token's row."""
@@ -59,8 +61,11 @@ class Logits(Pane):
         paint = "positive" if delta > 0 else "negative"
         parts: list[Part] = [(fit(f" {_token(shift.text)}", self._name_room(width), self.glyphs.ellipsis), "strong")]
         if width >= WIDE:
-            parts += [(fit_right(signed(shift.steered), 9), ""), (fit_right(signed(shift.baseline), 9), "muted")]
-        parts.append((fit_right(signed(delta), 9), paint))
+            parts += [
+                (fit_right(signed(shift.steered), COLUMN), ""),
+                (fit_right(signed(shift.baseline), COLUMN), "muted"),
+            ]
+        parts.append((fit_right(signed(delta), COLUMN), paint))
         room = width - sum(len(text) for text, _ in parts) - 2
         if room >= 3:
             length = max(1, round(abs(delta) / max(self.difference.max, 1e-9) * room))

@@ -19,8 +19,8 @@ from steer_tui.tui.widgets.filterable import FilterPane
 from steer_tui.tui.widgets.pane import Part
 from steer_tui.tui.wrap import Wrapper
 
-TALL = 11
-"""From this many lines on, three tell about the point under the cursor."""
+TALL, LOW = 16, 9
+"""From these many lines on, three tell about the point under the cursor, or one."""
 LEAST_NAME = 8
 
 
@@ -49,7 +49,7 @@ class Points(FilterPane):
     @property
     def foot_count(self) -> int:  # type: ignore[override]
         """Lines that tell about the point under the cursor."""
-        return 3 if self.view.height >= TALL and self._rows else 0
+        return (3 if self.view.height >= TALL else 1 if self.view.height >= LOW else 0) if self._rows else 0
 
     # What is shown
 
@@ -123,6 +123,12 @@ class Points(FilterPane):
             self.show_line(index)
             self.refresh()
             self.post_message(self.Moved())
+
+    def on_resize(self) -> None:
+        """Keep the cursor in sight."""
+        self.top = min(self.top, self.last_top)
+        self.show_line(self._cursor)
+        self.refresh()
 
     def is_open(self) -> bool:
         """Say whether the row under the cursor is an open folder."""
@@ -245,8 +251,9 @@ class Points(FilterPane):
 
     def foot_line(self, index: int, width: int) -> list[Part]:
         """Return what the row under the cursor is: its shape in words, its module, why it cannot be had."""
-        if index == 0:
+        if index == 0 and self.foot_count > 1:
             return [(self.glyphs.rail * width, "rail")]
+        index = max(1, index)
         point = self.current
         if point is None:
             return [("enter opens it" if index == 1 else "", "muted")]

@@ -77,6 +77,11 @@ class WatchList(Pane):
         self.say("")
         self.refresh()
 
+    def finish(self) -> None:
+        """Show the numbers of the whole text instead of the newest token's."""
+        self.history.finish()
+        self._draw_now()
+
     def push(self, watched: Iterable[Watched]) -> None:
         """Take in what steps brought; draws at most ten times a second."""
         if not self.history.push(watched):
@@ -92,8 +97,13 @@ class WatchList(Pane):
             self._timer.stop()
             self._timer = None
         self._drawn = time.monotonic()
-        count = max((self.history.of(spec.point).count for spec in self.specs), default=0)
-        self.say(f"token {count}" if count else "")
+        known = max((self.history.of(spec.point) for spec in self.specs), key=lambda one: one.count, default=None)
+        if known is None or not known.count:
+            self.say("")
+        elif known.is_whole:
+            self.say(f"means of {known.means[0].count} tokens" if 0 in known.means else "")
+        else:
+            self.say(f"token {known.count}")
         self.refresh(Region(0, 0, *self.size))
 
     @property
@@ -114,6 +124,12 @@ class WatchList(Pane):
         """Put the cursor on a watch."""
         if spec in self.specs:
             self.move(self.specs.index(spec) - self.cursor)
+
+    def on_resize(self) -> None:
+        """Keep the cursor in sight."""
+        self.top = min(self.top, self.last_top)
+        self.show_line(self.cursor)
+        self.refresh()
 
     # Lines
 
@@ -168,7 +184,7 @@ class WatchList(Pane):
             parts.append((fit_right(text, size, self.glyphs.ellipsis), number_paint if spec.enabled else "faint"))
         room = self._spark_room(width)
         if room >= LEAST_SPARK and known.count:
-            parts.append((f"  {self._spark(known, 'norm', room)}", "spark"))
+            parts += self._spark(known, "norm", room)
         return parts
 
     def _number(self, known: PointHistory, column: str) -> tuple[str, str]:
@@ -183,8 +199,11 @@ class WatchList(Pane):
             return plain(value, 2 if column == "std" else 1), "" if column == "norm" else "muted"
         return signed(value), "muted"
 
-    def _spark(self, known: PointHistory, name: str, room: int, row: int = 0) -> str:
-        return spark(known.series(name, room, row), *known.bounds(name, room), self.glyphs)
+    def _spark(self, known: PointHistory, name: str, room: int) -> list[Part]:
+        """Return a sparkline over the newest tokens; those of the prompt are fainter."""
+        line = spark(known.series(name, room), *known.bounds(name, room), self.glyphs)
+        prompt = max(0, known.prompt - (known.count - len(line)))
+        return [(f"  {line[:prompt]}", "faint"), (line[prompt:], "spark")]
 
     def foot_line(self, index: int, width: int) -> list[Part]:
         """Return what has no column, or a line for each number: with hooks, without, and over the tokens."""
@@ -208,7 +227,7 @@ class WatchList(Pane):
         ]
         room = width - 33 - 2
         if room >= LEAST_SPARK and known.count:
-            parts.append((f"  {self._spark(known, name, room)}", "spark"))
+            parts += self._spark(known, name, room)
         return parts
 
     def _detail_head(self, spec: HookSpec, known: PointHistory, width: int) -> list[Part]:
