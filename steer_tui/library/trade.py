@@ -141,12 +141,17 @@ def import_files(
             _add_jobs(jobs, path, asked, is_named=checked is not None)
         except SteerError as error:
             results[path] = _refused(path, error)
-    if checked is not None and len(jobs) > 1 and len({path for job in jobs for path in job.paths}) > 1:
-        raise UsageError(f"these files hold {len(jobs)} vectors, and one name", hint="import them one by one")
+    _require_one(jobs, checked)
     for job in jobs:
         for result in _keep(job, checked, store, asked):
             results[result.path] = _joined(results.get(result.path), result)
     return [results[path] for path in dict.fromkeys(paths)]
+
+
+def _require_one(jobs: Sequence[_Job], name: str | None) -> None:
+    """Refuse one name for the vectors of several files."""
+    if name is not None and len(jobs) > 1 and len({path for job in jobs for path in job.paths}) > 1:
+        raise UsageError(f"these files hold {len(jobs)} vectors, and one name", hint="import them one by one")
 
 
 def _add_jobs(jobs: list[_Job], path: Path, asked: Asked, *, is_named: bool) -> None:

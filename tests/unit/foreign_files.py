@@ -14,7 +14,12 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from steer_tui.engine.vector import SteeringVector
+from steer_tui.engine.vectormeta import MadeFor, VectorMeta
+
 WIDTH, LAYERS = 16, 6
+
+MODEL = MadeFor(id="org/tiny", type="llama", layers=LAYERS, width=WIDTH, fingerprint="ab12")
 
 UINT32, INT32, FLOAT32, STRING = 4, 5, 6, 8
 
@@ -23,6 +28,23 @@ def rows(*layers: int, seed: int = 0) -> dict[int, Tensor]:
     """Return layer -> (16,) float32, the same for the same arguments."""
     generator = torch.Generator().manual_seed(seed)
     return {layer: torch.randn(WIDTH, generator=generator) for layer in layers or range(1, LAYERS)}
+
+
+def known_vector(*layers: int, name: str = "happy", seed: int = 0) -> SteeringVector:
+    """Return a vector of which more than its numbers is known."""
+    made = rows(*layers, seed=seed)
+    first = min(made)
+    meta = VectorMeta(
+        name, MODEL, group="moods", method="pca", best_layers=(first,), origin={first: -0.5}, tags=("mine", "new")
+    )
+    return SteeringVector(name, made, meta)
+
+
+def same(found: SteeringVector, wanted: dict[int, torch.Tensor]) -> bool:
+    """Say whether a vector holds these very numbers at these very blocks."""
+    return found.layers.keys() == wanted.keys() and all(
+        torch.equal(found.layers[layer], wanted[layer]) for layer in wanted
+    )
 
 
 def gguf(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -11,40 +9,30 @@ from typing import Any
 import pytest
 import torch
 
-from steer_tui.engine.recipe import parse_recipe
-from steer_tui.engine.vector import SteeringVector
-from steer_tui.engine.vectormeta import MadeFor, VectorMeta
-from steer_tui.errors import LibraryError, RecipeError, UsageError
-from steer_tui.library.formats.catalogue import FORMATS, PRODUCERS, format_for
-from steer_tui.library.formats.ggufbytes import parse_gguf
-from steer_tui.library.formats.registry import Imported, read_vectors, write_recipe, write_vector
+from steer_tui.engine.vectormeta import MadeFor
+from steer_tui.errors import LibraryError, UsageError
+from steer_tui.library.formats.catalogue import FORMATS
+from steer_tui.library.formats.registry import Imported, read_vectors, write_vector
 from tests.unit.foreign_files import (
     FLOAT32,
     INT32,
     LAYERS,
+    MODEL,
     STRING,
     UINT32,
     WIDTH,
     control_vector,
+    known_vector,
     latents,
     lm_eval,
     pt,
     rows,
+    same,
     steering_lite,
     svec,
 )
 
-MODEL = MadeFor(id="org/tiny", type="llama", layers=LAYERS, width=WIDTH, fingerprint="ab12")
 ROWS = rows()
-
-
-def vector(*layers: int, name: str = "happy", seed: int = 0) -> SteeringVector:
-    made = rows(*layers, seed=seed)
-    first = min(made)
-    meta = VectorMeta(
-        name, MODEL, group="moods", method="pca", best_layers=(first,), origin={first: -0.5}, tags=("mine", "new")
-    )
-    return SteeringVector(name, made, meta)
 
 
 @pytest.fixture
@@ -58,18 +46,12 @@ def read(tmp_path: Path) -> Any:
     return call
 
 
-def same(found: SteeringVector, wanted: dict[int, torch.Tensor]) -> bool:
-    return found.layers.keys() == wanted.keys() and all(
-        torch.equal(found.layers[layer], wanted[layer]) for layer in wanted
-    )
-
-
 ROUND_TRIPS = [entry.id for entry in FORMATS if entry.can_import and entry.can_export]
 
 
 @pytest.mark.parametrize("format", ROUND_TRIPS)
 def test_what_is_written_is_read_back_to_the_last_bit(tmp_path: Path, format: str) -> None:
-    made = vector(3) if format in ("caa", "lm-eval") else vector(1, 2, 4, 5)
+    made = known_vector(3) if format in ("caa", "lm-eval") else known_vector(1, 2, 4, 5)
     made.layers[next(iter(made.layers))][:4] = torch.tensor([1e-38, -3.4e18, 1 / 3, 2.0**-149])
     written = write_vector(made, tmp_path / "vec_layer_3.x", format=format)
     (found,) = read_vectors(tmp_path / "vec_layer_3.x", model=MODEL).vectors
@@ -79,22 +61,11 @@ def test_what_is_written_is_read_back_to_the_last_bit(tmp_path: Path, format: st
 
 @pytest.mark.parametrize("format", ["gguf", "svec", "steer-tui", "steering-lite", "latents"])
 def test_what_is_known_of_a_vector_travels_with_it_where_the_format_has_room(tmp_path: Path, format: str) -> None:
-    made = vector(1, 2)
+    made = known_vector(1, 2)
     write_vector(made, tmp_path / "x", format=format)
     (found,) = read_vectors(tmp_path / "x", name="happy").vectors
     source = {"producer": "steer-tui", "file": "x"}
     assert found.meta.to_json() == made.meta.to_json() | {"source": source}
-
-
-def test_an_export_goes_by_the_file_s_ending() -> None:
-    endings = {".gguf": "gguf", ".svec": "svec", ".pt": "steering-vectors", ".json": "latents"}
-    for ending, format in {**endings, ".safetensors": "steer-tui", ".GGUF": "gguf"}.items():
-        assert format_for(Path(f"x{ending}")).id == format
-    assert format_for(Path("x.pt"), "lm-eval").id == "lm-eval"
-    for path, format in ((Path("x.bin"), None), (Path("x"), None), (Path("x.gguf"), "nonsense")):
-        with pytest.raises(UsageError) as caught:
-            format_for(path, format)
-        assert caught.value.hint is not None and "gguf" in caught.value.hint
 
 
 GGUF_HEADERS = {
@@ -126,19 +97,6 @@ def test_an_unfamiliar_control_vector_is_a_question_that_producer_or_offset_answ
     assert list(read(data, producer="llama.cpp", layer_offset=0).vectors[0].layers) == [2, 3], "the offset is said"
     with pytest.raises(UsageError, match="no producer"):
         read(data, producer="nobody")
-
-
-def test_llama_cpp_gets_no_direction_0(tmp_path: Path) -> None:
-    written = write_vector(vector(0, 1, 5), tmp_path / "x.gguf")
-    assert written.layers == (1, 5) and any("block 0" in note for note in written.notes)
-    found = parse_gguf((tmp_path / "x.gguf").read_bytes())
-    assert list(found.tensors) == ["direction.1", "direction.5"]
-    assert found.values["general.architecture"] == "controlvector"
-    assert found.values["controlvector.model_hint"] == "llama"
-    assert found.values["controlvector.layer_count"] == 2 and found.types["controlvector.layer_count"] == UINT32
-    with pytest.raises(UsageError, match="block 0"):
-        write_vector(vector(0), tmp_path / "none.gguf")
-    assert not (tmp_path / "none.gguf").exists()
 
 
 def test_half_precision_is_widened_exactly(read: Any) -> None:
@@ -240,19 +198,6 @@ def test_the_harness_s_coefficients_are_multiplied_in(read: Any) -> None:
         read(pt({"layers.2.mlp": {"steering_vector": ROWS[2], "action": "add"}}))
 
 
-@pytest.mark.parametrize(("kind", "path"), [("llama", "layers.3"), ("gpt2", "h.3"), ("opt", "decoder.layers.3")])
-def test_the_harness_gets_one_block_at_its_path(tmp_path: Path, kind: str, path: str) -> None:
-    made = vector(1, 3, 5)
-    made.meta = VectorMeta("happy", MadeFor(**{**MODEL, "type": kind}), best_layers=(3,))
-    written = write_vector(made, tmp_path / "x.pt", format="lm-eval")
-    saved = torch.load(tmp_path / "x.pt", weights_only=True)
-    assert list(saved) == [path] and written.layers == (3,)
-    assert torch.equal(saved[path]["steering_vector"], made.layers[3])
-    assert saved[path] | {"steering_vector": 0} == {
-        "steering_vector": 0, "steering_coefficient": 1.0, "action": "add", "bias": None,
-    }  # fmt: skip
-
-
 def test_steering_lite_keeps_its_coefficient_as_a_remark(read: Any) -> None:
     found = read(steering_lite(ROWS, coeff=2.5))
     assert same(found.vectors[0], ROWS) and found.vectors[0].meta.method == "mean_diff"
@@ -282,7 +227,7 @@ def test_a_vector_that_does_not_fit_is_of_another_model_or_refused(read: Any) ->
 
 
 def test_a_file_that_names_another_model_is_not_taken_for_this_one(read: Any, tmp_path: Path) -> None:
-    write_vector(vector(1, 2), tmp_path / "x.gguf")
+    write_vector(known_vector(1, 2), tmp_path / "x.gguf")
     twin = MadeFor(**{**MODEL, "id": "org/twin", "fingerprint": "cd34"})
     data = (tmp_path / "x.gguf").read_bytes()
     assert read(data, model=twin).vectors[0].meta.model == MODEL, "its own word holds where nothing is insisted on"
@@ -310,67 +255,3 @@ def test_a_hostile_name_is_made_a_plain_one(read: Any) -> None:
     assert all(note.isprintable() for note in found.notes) and only.meta.model["type"].isprintable()
     with pytest.raises(UsageError):
         read(made, name="../x")
-
-
-def test_a_recipe_becomes_the_one_vector_it_adds(tmp_path: Path) -> None:
-    vectors = {"happy": vector(1, 2, 3), "calm": vector(2, 3, name="calm", seed=1)}
-    recipe = parse_recipe("happy:0.5@1-2,calm:-2@2+3,happy@3")
-    write_recipe(recipe, vectors, tmp_path / "x.gguf")
-    (found,) = read_vectors(tmp_path / "x.gguf", model=MODEL).vectors
-    happy, calm = vectors["happy"].layers, vectors["calm"].layers
-    assert same(found, {1: happy[1] * 0.5, 2: happy[2] * 0.5 + calm[2] * -2.0, 3: calm[3] * -2.0 + happy[3]})
-    assert found.meta.parents == ("happy:0.5", "calm:-2", "happy:1") and found.meta.best_layers == (1, 2, 3)
-
-
-@pytest.mark.parametrize("text", ["happy~ablate", "happy/generated", "happy?calm>0", "happy:0", "happy~keepnorm"])
-def test_what_one_vector_cannot_do_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(UsageError):
-        write_recipe(parse_recipe(text), {"happy": vector(1), "calm": vector(1, name="calm")}, tmp_path / "x.gguf")
-    with pytest.raises(RecipeError):
-        write_recipe(parse_recipe("nobody"), {"happy": vector(1)}, tmp_path / "x.gguf")
-    assert not list(tmp_path.iterdir())
-
-
-def test_an_easysteer_request_carries_its_vectors(tmp_path: Path) -> None:
-    vectors = {"happy": vector(1, 2), "calm": vector(3, name="calm")}
-    write_recipe(
-        parse_recipe("happy:0.5@1-2,calm~ablate/generated,happy@1~keepnorm/last"),
-        vectors,
-        tmp_path / "request.json",
-        format="easysteer",
-    )
-    request = json.loads((tmp_path / "request.json").read_text(encoding="utf-8"))
-    assert request["conflict"] == "sequential"
-    specs = request["vectors"]
-    everywhere = {"prompt": "all", "generation": "all"}
-    assert [(spec["name"], spec["algorithm"], spec["scale"], spec["layers"], spec["normalize"]) for spec in specs] == [
-        ("happy", "direct", 0.5, [1, 2], False),
-        ("calm", "erase", 1.0, [3], False),
-        ("happy", "direct", 1.0, [1], True),
-    ]
-    assert [spec["apply"] for spec in specs] == [everywhere, {"generation": "all"}, {"prompt_positions": [-1]}]
-    wire = specs[0]["data"]
-    tensors = {name: base64.b64decode(entry["data"]) for name, entry in wire["tensors"].items()}
-    assert tensors == {f"layer.{layer}": vectors["happy"].layers[layer].numpy().tobytes() for layer in (1, 2)}
-    # The digest as EasySteer's payloads.py computes it: kind and version, then each tensor by name.
-    digest = hashlib.sha256(b"direction:1")
-    for name in sorted(tensors):
-        digest.update(name.encode() + f"({WIDTH},)".encode() + tensors[name])
-    assert (wire["kind"], wire["version"], wire["sha256"]) == ("direction", 1, digest.hexdigest())
-    for text in ("happy?calm>0", "happy~rotate", "happy:0.5~ablate", "happy/first=3"):
-        with pytest.raises(UsageError):
-            write_recipe(parse_recipe(text), vectors, tmp_path / "no.json", format="easysteer")
-
-
-def test_an_export_replaces_a_file_and_spares_a_folder(tmp_path: Path) -> None:
-    for _ in range(2):
-        write_vector(vector(1), tmp_path / "x.svec")
-    with pytest.raises(LibraryError, match="is a folder"):
-        write_vector(vector(1), tmp_path, format="svec")
-    assert [path.name for path in tmp_path.iterdir()] == ["x.svec"]
-
-
-def test_the_lists_for_screens_name_each_thing_once() -> None:
-    for entries in (FORMATS, PRODUCERS):
-        names = [entry.id for entry in entries]
-        assert len(set(names)) == len(names)
