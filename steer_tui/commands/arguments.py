@@ -15,6 +15,7 @@ from typing import NoReturn
 from steer_tui import __version__
 from steer_tui.commands.extract_arguments import add_extract
 from steer_tui.commands.hook_arguments import add_hooks, add_points
+from steer_tui.commands.sweep_arguments import add_sweep
 from steer_tui.commands.vector_arguments import add_vectors
 from steer_tui.errors import UsageError
 from steer_tui.options import Options
@@ -27,6 +28,7 @@ examples:
   steer-tui                                                      open the workbench
   steer-tui generate "The meeting went" --steer happy:1          stream steered text
   steer-tui generate "The meeting went" --steer happy:1,formal:0.5 --baseline
+  steer-tui sweep "The meeting went" --concept happy             which layer, which strength?
   steer-tui --model ./my-llama --dtype bfloat16 models           options stand before or after the command
 """
 
@@ -118,6 +120,7 @@ def build_parser() -> Parser:
         )
 
     _add_generate(add("generate", "stream steered text, with the unsteered text beside it if wanted"))
+    add_sweep(add("sweep", "try layers and strengths on one grid, with measures and controls"), _number)
     add_extract(add("extract", "make a vector from contrast texts and keep it in the library"))
     _json_flag(add("models", "list the demo model, recent models and the local Hugging Face cache"))
     add_vectors(add("vectors", "list, show, change, combine and check the vectors in the library"), shared)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from steer_tui.engine.recipe import Layers, format_layers, format_number
 from steer_tui.engine.scope import ALL
-from steer_tui.engine.sweepgrid import Grid, SweepResult
+from steer_tui.engine.sweepgrid import Grid, SweepResult, nats
 from steer_tui.engine.sweeprequest import KL_BUDGET, RANDOMS, SweepRequest
 from steer_tui.engine.sweeptypes import MEASURES, Cell
 from steer_tui.engine.types import Sampling
@@ -66,9 +66,9 @@ def _grid_section(grid: Grid, request: SweepRequest) -> list[str]:
     lines = [f"## {_inline(grid.name)}", ""]
     best = grid.best
     if best is None:
-        lines += [f"No cell is within {grid.kl_budget:g} nats.", ""]
+        lines += [f"No cell is within {nats(grid.kl_budget)}.", ""]
     else:
-        lines += [f"Best within {grid.kl_budget:g} nats: `{best.recipe}`, {_figures(best)}.", ""]
+        lines += [f"Best within {nats(grid.kl_budget)}: `{best.recipe}`, {_figures(best)}.", ""]
     if grid.baseline is not None:
         lines += [f"Baseline: {_figures(grid.baseline)}.", ""]
     if grid.controls.prompt is not None:

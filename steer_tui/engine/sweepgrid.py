@@ -257,6 +257,11 @@ def student_t(freedom: int) -> float:
     return z + first / freedom + second / freedom**2 + third / freedom**3
 
 
+def nats(value: float) -> str:
+    """Return a divergence with its unit: `1 nat`, `0.5 nats`."""
+    return f"{value:g} nat{'' if value == 1 else 's'}"
+
+
 def _put(cells: tuple[Cell, ...], new: Cell) -> tuple[Cell, ...]:
     if all(cell.key != new.key for cell in cells):
         return (*cells, new)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from steer_tui.engine.recipe import Layers
-from steer_tui.engine.sweepgrid import Grid
+from steer_tui.engine.sweepgrid import Grid, nats
 from steer_tui.engine.sweeprequest import SweepRequest
 from steer_tui.errors import UsageError
 
@@ -25,7 +25,7 @@ def refine(request: SweepRequest, grid: Grid, layer_count: int) -> SweepRequest:
     best = grid.best
     if best is None:
         raise UsageError(
-            f"no cell is within {grid.kl_budget:g} nats", hint="look at weaker strengths, or raise the budget"
+            f"no cell is within {nats(grid.kl_budget)}", hint="look at weaker strengths, or raise the budget"
         )
     axes = [sorted({cell.strengths[axis] for cell in grid.cells}) for axis in range(len(best.strengths))]
     found = {value for axis, columns in enumerate(axes) for value in around(best.strengths[axis], columns)}
