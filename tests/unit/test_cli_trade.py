@@ -94,16 +94,16 @@ def test_a_vector_that_does_not_fit_the_model_named_is_refused(
 def test_a_bundled_vector_goes_out_and_comes_back(
     tmp_path: Path, paths: Paths, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert call("vectors", "export", "happy", tmp_path / "h.svec") == 0
-    assert capsys.readouterr().out.startswith(f"{tmp_path}/h.svec: svec, blocks ")
-    assert call("vectors", "import", tmp_path / "h.svec") == 0
+    assert call("vectors", "export", "happy", tmp_path / "happy.svec") == 0
+    assert capsys.readouterr().out.startswith(f"{tmp_path}/happy.svec: svec, blocks ")
+    assert call("vectors", "import", tmp_path / "happy.svec") == 0
     said = capsys.readouterr()
     assert "kept as happy for demo" in said.out and "wins over the bundled happy" in said.err
     store = VectorStore(paths)
     own, shipped = sorted((entry for entry in store.list("demo") if entry.name == "happy"), key=lambda at: at.bundled)
     back, before = store.load(own.path), store.load(shipped.path)
     assert all(torch.equal(back.layers[layer], row) for layer, row in before.layers.items())
-    assert call("vectors", "import", tmp_path / "h.svec") == 1, "the name is taken now"
+    assert call("vectors", "import", tmp_path / "happy.svec") == 1, "the name is taken now"
 
 
 def test_a_recipe_is_exported_as_a_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

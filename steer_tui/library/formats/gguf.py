@@ -62,9 +62,7 @@ def read_gguf(file: ForeignFile, asked: Asked) -> list[Draft]:
     if draft.producer == "jukofyork" and isinstance(count, int):
         draft.model_layers = min(count, 9999)
         draft.notes.append("jukofyork's files act in pairs: its debias file belongs with this one")
-    if draft.meta is not None and asked.producer is None and asked.layer_offset is None:
-        draft.name = draft.meta.name  # written here: there is nothing to ask and nothing to explain
-    else:
+    if draft.meta is None or asked.producer is not None or asked.layer_offset is not None:
         _ask_or_say(draft, asked)
     return [draft]
 

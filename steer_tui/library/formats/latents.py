@@ -33,7 +33,7 @@ def read_latents(file: ForeignFile, value: dict[str, object], asked: Asked) -> l
     meta = extract_meta(facts.get(KEY))
     return [
         Draft(
-            file.stem if meta is None else meta.name,
+            file.stem,
             rows,
             "latents" if meta is None else "steer-tui",
             model_id=_text(facts, "model"),

@@ -15,7 +15,7 @@ from steer_tui.engine.vector import SteeringVector
 from steer_tui.engine.vectormeta import MadeFor
 from steer_tui.errors import LibraryError, UsageError
 from steer_tui.files import write_atomic
-from steer_tui.library.formats.catalogue import Question, format_for, producer_named
+from steer_tui.library.formats.catalogue import Question, format_for, producer_named, require_kind
 from steer_tui.library.formats.draft import Asked, Draft, settle
 from steer_tui.library.formats.flatten import flatten
 from steer_tui.library.formats.limits import ForeignFile, read_foreign
@@ -132,14 +132,18 @@ def _read(file: ForeignFile, asked: Asked) -> list[Draft]:
     if data.startswith(GGUF):
         from steer_tui.library.formats.gguf import read_gguf
 
+        require_kind(asked.producer, "gguf")
         return read_gguf(file, asked)
     if data.startswith(ZIP):
         from steer_tui.library.formats.pt import read_pt
 
+        require_kind(asked.producer, "pt")
         return read_pt(file, asked)
     if is_safetensors(data):
+        require_kind(asked.producer, "safetensors")
         return _read_safetensors(file)
     if data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        require_kind(asked.producer, "json")
         return _read_json(file, asked)
     for begins, what in _STRANGERS:
         if data.startswith(begins):

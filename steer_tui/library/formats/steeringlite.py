@@ -45,8 +45,7 @@ def read_steering_lite(file: ForeignFile, metadata: dict[str, str], tensors: dic
         rows[check_layer(match[1])] = tensor
     method, strength = config.get("method"), config.get("coeff", 1.0)
     meta = extract_meta(metadata.get(_EMBEDDED))
-    name = file.stem if meta is None else meta.name
-    draft = Draft(name, rows, "steering-lite" if meta is None else "steer-tui", meta=meta)
+    draft = Draft(file.stem, rows, "steering-lite" if meta is None else "steer-tui", meta=meta)
     if isinstance(method, str):
         draft.method = one_line(method)
         if method not in _ADDING:

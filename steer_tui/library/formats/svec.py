@@ -37,7 +37,7 @@ def read_svec(file: ForeignFile, value: dict[str, object], asked: Asked) -> list
         raise LibraryError(f"has a model_type that is no text: {shown(kind)}")
     known = value.get("meta")
     meta = extract_meta(known.get(KEY)) if isinstance(known, dict) else None
-    draft = Draft(file.stem if meta is None else meta.name, rows, "aisteer360" if known else "ibm", 0, kind, meta=meta)
+    draft = Draft(file.stem, rows, "aisteer360" if known else "ibm", 0, kind, meta=meta)
     if meta is not None:
         draft.producer = "steer-tui"
     elif asked.offset_of(draft) == 0:
