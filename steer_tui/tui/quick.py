@@ -6,7 +6,7 @@ Knows nothing of steering.
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from textual import events
 from textual.app import App
@@ -20,6 +20,14 @@ SHORT, LONG = 4.0, 9.0
 """Seconds a toast stays: a note, a warning."""
 
 Severity = Literal["information", "warning", "error"]
+
+
+@runtime_checkable
+class Hasty(Protocol):
+    """A screen that takes some keys before the widget that has the keyboard sees them."""
+
+    def hasten(self, event: events.Key) -> bool:
+        """Act on a key; return whether that was all there is to do."""
 
 
 class QuickApp(App[int]):
@@ -40,6 +48,8 @@ class QuickApp(App[int]):
         if isinstance(event, events.Key) and not event.is_forwarded:
             for wait in ECHOES:
                 asyncio.get_running_loop().call_later(wait, self._paint)
+            if isinstance(self.screen, Hasty) and self.app_focus and self.screen.hasten(event):
+                return
             focused = self.focused
             at_once = isinstance(focused, Pane) and not focused.check_consume_key(event.key, event.character)
             if at_once and self.app_focus and not self.screen.is_modal:

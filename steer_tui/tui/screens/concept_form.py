@@ -63,6 +63,7 @@ class Pairs(TextArea):
             id="pairs",
             placeholder=Content(INVITATION),
         )
+        self.border_title = Content("Pairs")
 
     async def _on_paste(self, event: events.Paste) -> None:
         event.text = clean(event.text)[:LARGEST]
@@ -123,10 +124,6 @@ class ConceptForm(FormDialog[ConceptMade]):
     def on_text_area_changed(self) -> None:
         """Judge while typing."""
         self.look()
-
-    def line_entered(self) -> None:
-        """Go on to the examples."""
-        self.pairs.focus()
 
     def look(self) -> None:
         """Keep what is typed, and say what it amounts to."""

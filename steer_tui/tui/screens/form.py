@@ -176,6 +176,19 @@ class FormDialog(ModalScreen[R], Generic[R]):
         """Do it."""
         self.action_submit()
 
+    def hasten(self, event: events.Key) -> bool:
+        """Change fields at once, so that what is typed right after lands in the next one."""
+        is_line = isinstance(self.focused, Line)
+        if event.key == "tab" or (event.key == "enter" and is_line and not self.is_short):
+            self.focus_next()
+        elif event.key == "shift+tab":
+            self.focus_previous()
+        elif event.key in ("down", "up") and is_line:
+            self.focus_next() if event.key == "down" else self.focus_previous()
+        else:
+            return False
+        return True
+
     def action_submit(self) -> None:
         """Answer if what is typed makes sense; say again why not where it does not."""
         self.look()
