@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from steer_tui.engine.types import ModelInfo
 from steer_tui.errors import LibraryError, SteerError
-from steer_tui.library.catalogue import Listed, by_preference, catalogue
+from steer_tui.library.catalogue import Listed, by_preference, catalogue, made_for_another
 from steer_tui.library.concepts import load_concepts
 from steer_tui.library.entries import (
     NOT_A_NAME,
@@ -54,6 +54,8 @@ class LoadedVectors:
     warnings: dict[str, str] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
     """Names for which there is a file and no vector, with the reason."""
+    others: dict[str, str] = field(default_factory=dict)
+    """Names that only another model's vectors have, with that model."""
 
 
 class VectorStore:
@@ -106,19 +108,24 @@ class VectorStore:
 
     def matches(self, info: ModelInfo) -> Matches:
         """Return what there is for a model, best first; where a name comes twice, its first usable match counts."""
-        found = [match for entry in self.list() if (match := match_entry(entry, info)) is not None]
-        return sorted(found, key=by_preference)
+        return _matches(self.list(), info)
 
     def load_for(self, info: ModelInfo) -> LoadedVectors:
         """Return the vectors that can steer a model, with what is wrong with the others; never raises for a file."""
         loaded = LoadedVectors()
-        for match in self.matches(info):
+        entries = self.list()
+        matches = _matches(entries, info)
+        for match in matches:
             name = match.entry.name
             problem = match.problem
             if problem is None and name not in loaded.vectors:
                 problem = self._load_match(match, loaded)
             if problem is not None:
                 loaded.problems.setdefault(name, problem)
+        known = {match.entry.name for match in matches}
+        loaded.others = {
+            entry.name: made_for_another(entry) for entry in entries if entry.meta and entry.name not in known
+        }
         for name in loaded.vectors.keys() & loaded.problems.keys():
             problem = loaded.problems.pop(name)
             loaded.warnings.setdefault(name, f"another file of this name {problem}; this one is used instead")
@@ -240,6 +247,11 @@ class VectorStore:
             LibraryError: The name is taken, it is no longer in the trash, or the disk refuses; nothing has changed.
         """
         return self._keeper.restore(removed, name)
+
+
+def _matches(entries: Entries, info: ModelInfo) -> Matches:
+    found = [match for entry in entries if (match := match_entry(entry, info)) is not None]
+    return sorted(found, key=by_preference)
 
 
 def _to_bytes(vector: SteeringVector, name: str) -> bytes:

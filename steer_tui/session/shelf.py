@@ -126,6 +126,9 @@ class Shelf:
             return self._concepts[name]
         if name in self._broken:
             raise LibraryError(f"concept {name!r} {self._broken[name]}")
+        if name in self._loaded.others:
+            hint = f"make it for this model: `steer-tui extract {name}` with its examples"
+            raise RecipeError(f"vector {name!r} {self._loaded.others[name]}", hint=hint)
         raise RecipeError(f"no vector {name!r}", hint=nearest_names(name, [*self._concepts, *self._loaded.vectors]))
 
     def keep(self, vectors: Mapping[str, SteeringVector]) -> SteerError | None:
