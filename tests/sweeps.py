@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from steer_tui.engine.sweepgrid import SweepResult
 from steer_tui.engine.sweeprequest import Point, SweepRequest
 from steer_tui.engine.sweeptypes import Cell, CellText, Problem, SweepProgress
+from steer_tui.engine.types import ModelInfo
 from steer_tui.errors import SteerError
+from steer_tui.session.messages import Event
+from steer_tui.session.sweep_messages import RunSweep, SweepCells, SweepFinished, SweepStarted, SweepWent
 from steer_tui.session.sweep_records import concepts_of, grids_of
 
 BEST_LAYER = 3
@@ -76,6 +80,38 @@ def all_cells(request: SweepRequest, layer_count: int = LAYERS) -> tuple[Cell, .
     """Return every cell of a sweep in the order in which they end."""
     before, after = other_cells(request)
     return (*before, *(fake_cell(request, point) for point in points_of(request, layer_count)), *after)
+
+
+class SteppedSweep:
+    """A sweep whose cells end when a test says so."""
+
+    def __init__(self, command: RunSweep, model: ModelInfo, events: deque[Event]) -> None:
+        self._uid, self._events = command.uid, events
+        done = {cell.key for cell in command.done}
+        cells = all_cells(command.request, model.layers)
+        self._total = len(cells)
+        self._waiting = deque(cell for cell in cells if cell.key not in done)
+        self.is_running = True
+        events.append(SweepStarted(command.uid, command.request, model))
+
+    def step(self, count: int) -> None:
+        """Let so many cells end."""
+        while count > 0 and self.is_running and self._waiting:
+            self._events.append(SweepCells(self._uid, (self._waiting.popleft(),)))
+            done, count = self._total - len(self._waiting), count - 1
+            progress = SweepProgress(done, self._total, done / self._total, len(self._waiting) / 4)
+            self._events.append(SweepWent(self._uid, progress))
+        if self.is_running and not self._waiting:
+            self._end(True)
+
+    def stop(self) -> None:
+        """Let it end where it is."""
+        if self.is_running:
+            self._end(False)
+
+    def _end(self, complete: bool) -> None:
+        self.is_running = False
+        self._events.append(SweepFinished(self._uid, complete, 1.5))
 
 
 def fake_sweep(

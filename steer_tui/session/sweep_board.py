@@ -170,8 +170,11 @@ class SweepBoard:
 
     def result(self) -> SweepResult:
         """Return the sweep as the engine would bring it, in the order in which it was asked for."""
-        keys = [point.recipe for point in self._points.values()]
-        grids = tuple(grid.in_order(keys) for grid in self.grids.values())
+        asked = {point.recipe: number for number, point in enumerate(self._points.values())}
+        grids = tuple(
+            replace(grid, cells=tuple(sorted(grid.cells, key=lambda cell: asked.get(cell.key, len(asked)))))
+            for grid in self.grids.values()
+        )
         return SweepResult(self.model, self.request, grids, self.complete, self.seconds, self.notes)
 
 

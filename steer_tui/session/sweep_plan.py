@@ -24,20 +24,20 @@ CONCEPT, LAYERS, STRENGTH, TOKEN, SEED, HEAT, ACTS, BUDGET = (
     "strengths",
     "tokens",
     "seeds",
-    "temperature",
+    "temp",
     "acts",
     "KL budget",
 )
 FIELDS = (CONCEPT, LAYERS, STRENGTH, TOKEN, SEED, HEAT, ACTS, BUDGET)
 """The fields beside the prompts, as a person sees them named."""
 HELP = {
-    CONCEPT: "happy | happy, sad: one after another | happy + sad: a mix",
-    LAYERS: "each | 0..5: a row each | 3-4: one row of both | best",
-    STRENGTH: "0.5:2.5:0.5 | -1, 1, 2",
+    CONCEPT: "a, b one by one; a + b a mix",
+    LAYERS: "each; 0..5 a row each; 3-4 one row of both; best",
+    STRENGTH: "0.5:2.5:0.5, or -1, 1, 2",
     TOKEN: "tokens of every text",
-    SEED: "0 | 0..3: four texts per prompt",
-    HEAT: "0 is greedy",
-    ACTS: "operation and scope: o and s walk",
+    SEED: "0..3 are four texts per prompt",
+    HEAT: "temperature; 0 is greedy",
+    ACTS: "operation/scope; o and s walk",
     BUDGET: "nats; the best cell costs no more",
 }
 

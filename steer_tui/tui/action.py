@@ -16,9 +16,12 @@ class Situation:
     """The ref of a model that is being loaded."""
     running: bool = False
     extracting: bool = False
+    sweeping: bool = False
     concepts: int = 0
     terms: int = 0
     """Terms of the recipe."""
+    names: int = 0
+    """Different concepts of the recipe."""
     has_run: bool = False
     """Whether something was generated since the start."""
     can_undo: bool = False

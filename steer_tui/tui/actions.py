@@ -13,6 +13,8 @@ from steer_tui.tui.actions_inspect import FOOTERS as INSPECT_FOOTERS
 from steer_tui.tui.actions_inspect import INSPECT
 from steer_tui.tui.actions_library import FOOTERS as LIBRARY_FOOTERS
 from steer_tui.tui.actions_library import LIBRARY
+from steer_tui.tui.actions_sweep import FOOTERS as SWEEP_FOOTERS
+from steer_tui.tui.actions_sweep import PRESETS, SWEEP
 
 __all__ = ["ACTIONS", "BY_ID", "FOOTERS", "PLACE_KEYS", "Action", "Hint", "Situation", "key_label", "key_table"]
 
@@ -36,7 +38,7 @@ def _run(situation: Situation) -> str:
         return reason
     if situation.extracting:
         return "vectors are being made"
-    return ""
+    return "a sweep is running: 2 shows it" if situation.sweeping else ""
 
 
 def _repeat(situation: Situation) -> str:
@@ -56,7 +58,7 @@ def _undo(situation: Situation) -> str:
 
 
 def _stop(situation: Situation) -> str:
-    busy = situation.running or situation.extracting or situation.loading
+    busy = situation.running or situation.extracting or situation.loading or situation.sweeping
     return "" if busy or situation.inside else "nothing is running"
 
 
@@ -129,7 +131,7 @@ GENERAL: tuple[Action, ...] = (
     Action("raw", (), "raw prompt", "bypass the chat template on/off", SETTINGS, _steer),
 )  # fmt: skip
 
-ACTIONS: tuple[Action, ...] = (*GENERAL, *INSPECT, *LIBRARY)
+ACTIONS: tuple[Action, ...] = (*GENERAL, *PRESETS, *SWEEP, *INSPECT, *LIBRARY)
 """Those of everywhere, then those that one screen adds."""
 
 BY_ID = {action.id: action for action in ACTIONS}
@@ -167,6 +169,7 @@ FOOTERS: dict[str, tuple[Hint, ...]] = {
     "running": _hints("stop", _STRENGTH, _LAYERS, "toggle", "baseline", *_ALWAYS),
     **{f"inspect {name}": _hints(*entries) for name, entries in INSPECT_FOOTERS.items()},
     **{name: _hints(*entries) for name, entries in LIBRARY_FOOTERS.items()},
+    **{f"sweep {name}": _hints(*entries) for name, entries in SWEEP_FOOTERS.items()},
     "elsewhere": _hints("show_steer", "choose_model", "choose_theme", "palette", "show_keys|keys", "quit"),
 }  # fmt: skip
 """The next useful keys of each place, most useful first."""

@@ -91,7 +91,7 @@ class SteerApp(QuickApp):
         """The screens that have been visited, by name."""
         self.add_mode("steer", lambda: self.steer)
         for name in PLACES:
-            self.add_mode(name, partial(self._open_place, name))
+            self.add_mode(name, partial(self.visit, name))
         for binding in Binding.make_bindings(self.keymap.bindings()):
             self._bindings.key_to_bindings.setdefault(binding.key, []).append(binding)
         self.wardrobe = Wardrobe(self, paths)
@@ -111,8 +111,11 @@ class SteerApp(QuickApp):
             self.say(line, "warning")
         self.call_after_refresh(self.start_engine)
 
-    def _open_place(self, name: str) -> WorkbenchScreen:
-        return self.places.setdefault(name, make_place(name))
+    def visit(self, name: str) -> WorkbenchScreen:
+        """Return a screen by name, made at its first visit."""
+        if name not in self.places:
+            self.places[name] = make_place(name)
+        return self.places[name]
 
     def look_into_outbox(self) -> None:
         """Show what the engine did since the last look."""
@@ -186,8 +189,10 @@ class SteerApp(QuickApp):
             loading=self.status.loading,
             running=self.status.running is not None,
             extracting=self.status.extracting,
+            sweeping=bool(self.status.sweeping),
             concepts=len(self.concepts),
             terms=len(self.bench.terms),
+            names=len({term.name for term in self.bench.terms}),
             has_run=self.last_request is not None,
             can_undo=self.bench.can_undo,
             screen=self.current_mode,
@@ -248,7 +253,7 @@ class SteerApp(QuickApp):
 
     def stop_work(self) -> bool:
         """Stop what the engine does, the run first; False where it does nothing."""
-        if self.status.running is not None or self.status.extracting:
+        if self.status.running is not None or self.status.extracting or self.status.sweeping:
             self.engine.stop_run()
         elif self.status.loading:
             self.engine.cancel_load()

@@ -45,6 +45,8 @@ class Glyphs:
     best: str = "★"
     noise: str = "~"
     """Marks what cannot be told from a random direction."""
+    budget: str = "┊"
+    """A limit drawn through a plot."""
     up: str = "↑"
     down: str = "↓"
 
@@ -79,6 +81,7 @@ ASCII = Glyphs(
     unfolded="-",
     best="*",
     noise="~",
+    budget="|",
     up="^",
     down="v",
 )

@@ -17,6 +17,7 @@ from steer_tui.session.messages import (
     RunStarted,
     RunSteps,
 )
+from steer_tui.session.sweep_messages import SweepFailed, SweepFinished, SweepStarted, SweepWent
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,13 @@ class Status:
     loading: str = ""
     """The ref that is being loaded; empty while none is."""
     fraction: float | None = None
-    """How far loading or extraction is; None while it cannot be told."""
+    """How far loading, extraction or a sweep is; None while it cannot be told."""
     note: str = ""
     running: int | None = None
     """The run that streams, or that has been asked for; None where there is none."""
     extracting: bool = False
+    sweeping: str = ""
+    """Uid of the sweep that runs, or that has been asked for; empty where there is none."""
     speed: float = 0.0
     """Tokens per second of the newest run."""
     failed: bool = False
@@ -47,11 +50,17 @@ class Status:
             return "extracting"
         if self.loading:
             return "loading"
+        if self.sweeping:
+            return "sweeping"
         return "failed" if self.failed else "idle"
 
     def asked(self, run_id: int) -> Status:
         """Return the status when a run has been asked for: it counts as running from here on."""
         return replace(self, running=run_id, failed=False, speed=0.0)
+
+    def asked_sweep(self, uid: str) -> Status:
+        """Return the status when a sweep has been asked for: it counts as running from here on."""
+        return replace(self, sweeping=uid, fraction=0.0, failed=False, speed=0.0)
 
     def _still(self, ended: int) -> int | None:
         """Return the run that goes on when another has ended."""
@@ -78,4 +87,12 @@ class Status:
                 return replace(self, extracting=True, fraction=done / max(1, total), failed=False)
             case ExtractFinished():
                 return replace(self, extracting=False, fraction=None, failed=event.message is not None)
+            case SweepStarted(uid):
+                return replace(self, sweeping=uid, failed=False)
+            case SweepWent(uid, progress) if uid == self.sweeping:
+                return replace(self, fraction=progress.fraction)
+            case SweepFinished(uid) if uid == self.sweeping:
+                return replace(self, sweeping="", fraction=None)
+            case SweepFailed(uid) if uid == self.sweeping:
+                return replace(self, sweeping="", fraction=None, failed=True)
         return self

@@ -10,9 +10,11 @@ import random
 from collections import deque
 from dataclasses import dataclass, field, replace
 
+from steer_tui.engine.hookvalues import HookSpec
 from steer_tui.engine.recipe import parse_recipe
 from steer_tui.engine.types import Change, Measures, ModelInfo, Request, RunResult, Stats, Step, Text, Token
 from steer_tui.errors import RecipeError
+from steer_tui.session.hook_messages import CheckHooks, HooksChecked, ListPoints, PointsListed
 from steer_tui.session.messages import (
     Command,
     EngineReady,
@@ -32,6 +34,9 @@ from steer_tui.session.messages import (
     VectorsChanged,
     VectorSummary,
 )
+from tests.tui.fake_hooks import difference, point_infos, reports, watched
+from steer_tui.session.sweep_messages import RunSweep
+from tests.sweeps import SteppedSweep
 
 GROUPS = {
     "emotions": "happy sad angry fearful excited calm",
@@ -79,10 +84,12 @@ class FakeEngine:
     sent: list[Command] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
+    hook_changes: list[tuple[HookSpec, ...]] = field(default_factory=list)
     events: deque[Event] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         self._run: Generate | None = None
+        self.sweep: SteppedSweep | None = None
         self._info = model_info(layers=self.layers)
         self._step = 0
         self._recipe = ""
@@ -90,6 +97,8 @@ class FakeEngine:
         self._made: list[Change] = []
         self._words: list[tuple[str, str]] = []
         self._dice = random.Random(1)
+        self._hooks: tuple[HookSpec, ...] = ()
+        self._new_hooks: tuple[tuple[HookSpec, ...], str | None] | None = None
 
     # What the app calls
 
@@ -107,6 +116,12 @@ class FakeEngine:
                 self.finish_load(command.ref)
         elif isinstance(command, Generate):
             self._begin(command)
+        elif isinstance(command, ListPoints):
+            self.events.append(PointsListed(self._info.fingerprint, point_infos(self.layers)))
+        elif isinstance(command, CheckHooks):
+            self.events.append(HooksChecked(command.specs, ()))
+        elif isinstance(command, RunSweep):
+            self.sweep = SteppedSweep(command, self._info, self.events)
         elif isinstance(command, ExtractConcepts):
             self.events.append(ExtractProgress(0, 768))
             self.concepts = tuple(replace(item, has_vector=True) for item in self.concepts)
@@ -118,6 +133,8 @@ class FakeEngine:
         self.calls.append("stop_run")
         if self._run is not None:
             self._finish("cancelled")
+        if self.sweep is not None:
+            self.sweep.stop()
 
     def change_recipe(self, text: str) -> None:
         """Put another recipe in force with the next step."""
@@ -128,6 +145,11 @@ class FakeEngine:
             self.events.append(RecipeRefused(error.message, error.hint))
             return
         self._change = text
+
+    def change_hooks(self, specs: tuple[HookSpec, ...], hook_file: str | None) -> None:
+        """Put other hooks in force with the next step."""
+        self.hook_changes.append(specs)
+        self._new_hooks = specs, hook_file
 
     def cancel_load(self) -> None:
         """End a load."""
@@ -160,10 +182,16 @@ class FakeEngine:
 
     def _begin(self, command: Generate) -> None:
         self._run, self._step, self._recipe, self._made, self._change = command, 0, command.request.recipe, [], None
+        self._hooks, self._new_hooks = command.request.hooks, None
         words, plain = (text.replace(" ", "\0 ").split("\0") for text in (self.text, self.plain_text))
         count = command.request.sampling.max_tokens
         self._words = [(words[index % len(words)], plain[index % len(plain)]) for index in range(count)]
         self.events.append(RunStarted(command.run_id, command.request, command.request.prompt + " "))
+
+    def finish_cells(self, count: int = 10**6) -> None:
+        """Let so many cells of a sweep end."""
+        assert self.sweep is not None
+        self.sweep.step(count)
 
     def tick(self, count: int = 1) -> None:
         """Make so many steps."""
@@ -181,14 +209,18 @@ class FakeEngine:
 
     def _make_step(self, request: Request) -> Step:
         change, self._change = self._change, None
-        if change is not None:
-            self._recipe = change
-            self._made.append(Change(self._step, change))
+        new, self._new_hooks = self._new_hooks, None
+        if change is not None or new is not None:
+            self._recipe = self._recipe if change is None else change
+            self._hooks = self._hooks if new is None else new[0]
+            self._made.append(Change(self._step, self._recipe, *(new or ())))
         steered, plain = self._words[self._step]
         acting = self._acts()
         first = Token(self._step, steered, -1.2, acting, self._stats(acting))
         second = Token(self._step, plain, -0.9, False, self._stats(False)) if request.baseline else None
-        step = Step(self._step, first, second, change)
+        changed = self._made[-1] if change is not None or new is not None else None
+        seen = watched(self._hooks, self._step, request.baseline)
+        step = Step(self._step, first, second, change, changed, seen)
         self._step += 1
         return step
 
@@ -233,7 +265,11 @@ class FakeEngine:
         names = parse_recipe(self._recipe).names
         measures = Measures({name: (0.91, 0.22) for name in names}, (6.1, 5.2), 0.8, 2.1, (0.97, 0.98))
         baseline = texts[1] if request.baseline else None
-        result = RunResult(self._info, request, (1, 2, 3), texts[0], baseline, ((), None), measures, 31.4, 2.0)
+        did, moved = reports(self._hooks, self._step), difference() if baseline else None
+        activations = ((), None)
+        result = RunResult(
+            self._info, request, (1, 2, 3), texts[0], baseline, activations, measures, 31.4, 2.0, did, moved
+        )
         self.events.append(RunFinished(self._run.run_id, result))
         self._run = None
 

@@ -7,7 +7,13 @@ from importlib import import_module
 from steer_tui.tui.screens.base import WorkbenchScreen
 from steer_tui.tui.screens.soon import SoonScreen
 
-PLACES: dict[str, str] = {"sweep": "", "library": "steer_tui.tui.screens.library:LibraryScreen", "inspect": "steer_tui.tui.screens.inspect:InspectScreen", "history": "", "learn": ""}
+PLACES: dict[str, str] = {
+    "sweep": "steer_tui.tui.screens.sweep:SweepScreen",
+    "library": "steer_tui.tui.screens.library:LibraryScreen",
+    "inspect": "steer_tui.tui.screens.inspect:InspectScreen",
+    "history": "",
+    "learn": "",
+}
 """Name -> `module:class`; empty where the screen only says what serves meanwhile."""
 
 

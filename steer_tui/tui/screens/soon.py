@@ -9,13 +9,6 @@ from textual.widgets import Static
 from steer_tui.tui.screens.base import WorkbenchScreen
 
 ABOUT: dict[str, tuple[str, str, str]] = {
-    "sweep": (
-        "Sweep",
-        "One concept over layers by strengths: a grid that fills in, coloured by the chosen measure, with the text of "
-        "each cell beside the baseline and the best cell under a KL budget.",
-        "For now, on Steer, -/= and [/] try strengths and layers one by one, also while text streams; the measures "
-        "stand below the activations.",
-    ),
     "library": (
         "Library",
         "All vectors on disk, this model's first, with their diagnostics; made from contrast pairs, mixed, imported, "

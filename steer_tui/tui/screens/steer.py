@@ -16,9 +16,10 @@ from steer_tui.tui.layout import PROMPT
 from steer_tui.tui.screens.steer_move import MoveActions
 from steer_tui.tui.screens.steer_recipe import RecipeActions
 from steer_tui.tui.screens.steer_run import RunActions
+from steer_tui.tui.screens.steer_sweep import SweepPresets
 
 
-class SteerScreen(RunActions, RecipeActions, MoveActions):
+class SteerScreen(RunActions, RecipeActions, MoveActions, SweepPresets):
     """The home screen."""
 
     def on_mount(self) -> None:

@@ -88,7 +88,7 @@ def status_parts(status: Status, glyphs: Glyphs, room: int) -> list[Part]:
     """Return model ref, device, dtype, state and speed in at most `room` cells: a long ref is cut at its front."""
     joint: Part = (f" {glyphs.dot} ", "faint")
     tail: list[Part] = [(status.word, _PAINT.get(status.word, "muted"))]
-    if status.word in ("loading", "extracting"):
+    if status.word in ("loading", "extracting", "sweeping"):
         tail += _progress(status, glyphs)
     if status.speed and status.word in ("idle", "generating"):
         tail += [joint, (f"{status.speed:.0f} tok/s" if status.speed >= 10 else f"{status.speed:.1f} tok/s", "number")]
@@ -114,4 +114,5 @@ def _progress(status: Status, glyphs: Glyphs) -> list[Part]:
     return [*parts, (f" {status.fraction * 100:3.0f}%", "number")]
 
 
-_PAINT = {"idle": "muted", "generating": "good", "failed": "error", "loading": "warning", "extracting": "warning"}
+_PAINT = {"idle": "muted", "generating": "good", "failed": "error", "loading": "warning", "extracting": "warning",
+          "sweeping": "good"}  # fmt: skip

@@ -1,0 +1,249 @@
+"""The Grid pane of Sweep: one page of a sweep as a heat map, the cell under the cursor and what is noise below it."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len
+
+from steer_tui.engine.recipe import format_number
+from steer_tui.engine.sweeptypes import Cell
+from steer_tui.session.sweep_board import Page, Place, SweepBoard
+from steer_tui.tui.safe import fit, fit_right, label
+from steer_tui.tui.sweep_words import (
+    ABOUT_PROBLEMS,
+    COSTS,
+    NAMES,
+    NOISE_MEASURES,
+    concept_bounds,
+    details,
+    figure,
+    heat_cell,
+)
+from steer_tui.tui.widgets.heatmap import HeatMap
+from steer_tui.tui.widgets.pane import Part
+
+
+class SweepMap(HeatMap):
+    """A page of a board, by one measure."""
+
+    TITLE = "Grid"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.board: SweepBoard | None = None
+        self.page = 0
+        """Index of the page that is shown."""
+        self.measure = "concept"
+        self._bounds = (0.0, 1.0)
+        self._best: str | None = None
+
+    @property
+    def foot_count(self) -> int:  # type: ignore[override]
+        """Lines on noise, on the cell under the cursor and on the best one."""
+        return 4 if self.board is not None and self.rows else 0
+
+    @property
+    def current_page(self) -> Page | None:
+        """The page that is shown."""
+        if self.board is None or not self.board.pages:
+            return None
+        return self.board.pages[min(self.page, len(self.board.pages) - 1)]
+
+    @property
+    def place(self) -> Place | None:
+        """Where the cursor stands."""
+        page = self.current_page
+        if page is None or self.board is None or not page.rows:
+            return None
+        name = self.board.page_name(min(self.page, len(self.board.pages) - 1))
+        return Place(name, page.rows[min(self.row, len(page.rows) - 1)], page.columns[self.column])
+
+    @property
+    def current(self) -> Cell | None:
+        """The cell under the cursor, None where it is not there yet."""
+        place = self.place
+        return self.board.at(place) if self.board is not None and place is not None else None
+
+    # What is shown
+
+    def show_board(self, board: SweepBoard | None, measure: str, page: int = 0) -> None:
+        """Show a page of a board by a measure; all of it is drawn anew."""
+        self.board, self.measure, self.page = board, measure, page
+        shown = self.current_page
+        if board is None or shown is None:
+            self.show_table("", (), (), {})
+            return
+        self.hue = "warning" if measure in COSTS else "primary"
+        self._paints.clear()
+        self._bounds, self._best = concept_bounds(board), self._best_key()
+        columns = tuple(map(format_number, shown.columns))
+        corner = "layer" if shown.row_name == "layer" else f"{shown.row_name} \\ {shown.column_name}"
+        self.show_table(corner, shown.rows, columns, {})
+        for row in range(len(shown.rows)):
+            for column in range(len(columns)):
+                self._set(row, column)
+
+    def update_cells(self, cells: tuple[Cell, ...]) -> None:
+        """Draw what some new cells change: themselves, the mark of the best, the noise of a strength."""
+        board, page = self.board, self.current_page
+        if board is None or page is None:
+            return
+        bounds = concept_bounds(board)
+        if bounds != self._bounds or any(cell.kind in ("random", "baseline") for cell in cells):
+            self._bounds = bounds
+            self._set_all(page)
+        for cell in cells:
+            if cell.kind == "cell":
+                self._set_place(page, board.place_of(cell))
+        self._mark_best(page)
+        self.redraw_foot()
+
+    def _set_all(self, page: Page) -> None:
+        for row in range(len(page.rows)):
+            for column in range(len(page.columns)):
+                self._set(row, column)
+
+    def _mark_best(self, page: Page) -> None:
+        before, self._best = self._best, self._best_key()
+        if before != self._best and self.board is not None:
+            for key in (before, self._best):
+                cell = self.board.cells.get(key) if key is not None else None
+                if cell is not None:
+                    self._set_place(page, self.board.place_of(cell))
+
+    def _best_key(self) -> str | None:
+        page = self.current_page
+        best = self.board.best(page.grid) if self.board is not None and page is not None else None
+        return best.key if best is not None else None
+
+    def _set_place(self, page: Page, place: Place) -> None:
+        if self.board is None or place.page != self.board.page_name(min(self.page, len(self.board.pages) - 1)):
+            return
+        if place.row in page.rows and place.column in page.columns:
+            self._set(page.rows.index(place.row), page.columns.index(place.column))
+
+    def _set(self, row: int, column: int) -> None:
+        board, page = self.board, self.current_page
+        if board is None or page is None:
+            return
+        place = Place(board.page_name(min(self.page, len(board.pages) - 1)), page.rows[row], page.columns[column])
+        cell = board.at(place)
+        if cell is None and not board.is_planned(place):
+            return
+        best = cell is not None and cell.key == self._best
+        self.set_cell(row, column, heat_cell(cell, self.measure, board, self._bounds, best, self.glyphs))
+
+    def go_to_place(self, place: Place) -> None:
+        """Put the cursor on a place of this page."""
+        page = self.current_page
+        if page is not None and place.row in page.rows and place.column in page.columns:
+            self.go_to(page.rows.index(place.row), page.columns.index(place.column))
+
+    # Lines
+
+    def redraw_foot(self) -> None:
+        """Draw the lines below the rows again."""
+        self.redraw_lines(self.top + self.body_height, self.foot_count)
+
+    def go_to(self, row: int, column: int) -> None:
+        """Put the cursor on a cell; the lines below tell of it."""
+        before = self.row, self.column
+        super().go_to(row, column)
+        if before != (self.row, self.column):
+            self.redraw_foot()
+
+    def foot_line(self, index: int, width: int) -> list[Part]:
+        """Return noise, the cell's recipe, its figures, what stands beside the grid."""
+        lines = (self._random_line, self._recipe_line, self._figure_line, self._control_line)
+        return lines[index](width)
+
+    def _random_line(self, width: int) -> list[Part]:
+        """Return the mean of random directions below each column."""
+        board, page = self.board, self.current_page
+        if board is None or page is None or board.request.mix or self.measure not in NOISE_MEASURES:
+            return []
+        controls = board.grids[page.grid].controls
+        parts: list[Part] = [(fit("rand", self._margin), "group")]
+        found = False
+        for column in page.columns[self.left : self.left + self._seen]:
+            band = controls.band(self.measure, column)
+            found |= band is not None
+            text = figure(self.measure, band.mean) if band is not None else ""
+            parts.append((fit_right(text, self._pitch - 1) + " ", "faint"))
+        return parts if found else []
+
+    def _recipe_line(self, width: int) -> list[Part]:
+        cell, place = self.current, self.place
+        if cell is None:
+            waits = "not run yet" if place is not None else ""
+            return [(fit(waits, width), "faint")]
+        parts: list[Part] = [(label(cell.recipe or "no steering"), "on")]
+        if cell.problem is not None:
+            parts.append((f"  {ABOUT_PROBLEMS[cell.problem]}", "error"))
+        else:
+            parts += self._noise_words(cell)
+        return _cut(parts, width, self.glyphs.ellipsis)
+
+    def _noise_words(self, cell: Cell) -> list[Part]:
+        board = self.board
+        value = cell.figure(self.measure)
+        if board is None or value is None or self.measure not in NOISE_MEASURES or len(cell.strengths) > 1:
+            return []
+        band = board.grids[cell.name].controls.band(self.measure, cell.strength)
+        if band is None:
+            return []
+        reach = f"random {figure(self.measure, band.low)} to {figure(self.measure, band.high)}"
+        if band.holds(value):
+            return [(f"  {self.glyphs.noise} noise", "warning"), (f": {reach}", "muted")]
+        return [("  beyond noise", "good"), (f": {reach}", "muted")]
+
+    def _figure_line(self, width: int) -> list[Part]:
+        cell = self.current
+        return _facts(details(cell), width) if cell is not None else []
+
+    def _control_line(self, width: int) -> list[Part]:
+        board, page = self.board, self.current_page
+        if board is None or page is None:
+            return []
+        best, controls = board.best(page.grid), board.grids[page.grid].controls
+        budget = f"within {board.request.kl_budget:g} nat"
+        parts: list[Part] = [(f"{self.glyphs.best} ", "good")]
+        if best is not None:
+            parts += [(label(best.recipe), "strong"), (f" {budget}", "muted")]
+        else:
+            parts += [(f"none yet {budget}" if not board.complete else f"none {budget}", "muted")]
+        for name, cell in (("prompt alone", controls.prompt), ("shuffled", _gentlest(controls.shuffled))):
+            if cell is not None:
+                words = f"   {name} {NAMES[self.measure]} {figure(self.measure, cell.figure(self.measure))}"
+                if sum(cell_len(text) for text, _ in parts) + len(words) <= width:
+                    parts.append((words, "muted"))
+        return _cut(parts, width, self.glyphs.ellipsis)
+
+
+def _gentlest(cells: tuple[Cell, ...]) -> Cell | None:
+    """Return the label-shuffled vector at its largest strength, where it would show most."""
+    return max(cells, key=lambda cell: abs(cell.strength), default=None)
+
+
+def _facts(facts: list[tuple[str, str]], width: int) -> list[Part]:
+    """Return as many facts as fit."""
+    parts: list[Part] = []
+    room = width
+    for name, value in facts:
+        needed = cell_len(name) + cell_len(value) + 1 + (2 if parts else 0)
+        if needed > room:
+            break
+        parts += [("  " if parts else "", ""), (f"{name} ", "muted"), (value, "strong")]
+        room -= needed
+    return parts
+
+
+def _cut(parts: list[Part], width: int, ellipsis: str) -> list[Part]:
+    """Return parts in at most `width` cells."""
+    made: list[Part] = []
+    for text, paint in parts:
+        size = cell_len(text)
+        if size > width:
+            return [*made, (fit(text, width, ellipsis), paint)] if width > 1 else made
+        made.append((text, paint))
+        width -= size
+    return made
