@@ -178,13 +178,21 @@ def apply_hook(hook: Hook, module: nn.Module, inputs: Any, activation: Tensor) -
 
 def user_code_of(hook: Hook) -> Callable[..., Any] | None:
     """Return the user's function that a hook runs, its own methods included; None where all of its code is ours."""
-    code = hook.user_code
+    kind = type(hook)
+    code = None if kind.user_code is Hook.user_code else hook.user_code
     if code is not None:
         return user_code_of(code) if isinstance(code, Hook) else code
+    own = _own_method(kind)
+    return getattr(hook, own) if own is not None else None
+
+
+@functools.lru_cache(maxsize=256)
+def _own_method(kind: type[Hook]) -> str | None:
+    """Return the name of the method that a user's class brings; None where the class is ours."""
     for name in ("modify_activations", "process_activations", "edit", "read"):
-        method = getattr(type(hook), name, None)
+        method = getattr(kind, name, None)
         if method is not None and not method.__module__.startswith("steer_tui."):
-            return getattr(hook, name)
+            return name
     return None
 
 

@@ -244,7 +244,7 @@ class Layers:
         part = shown if chosen is None else shown[chosen]
         function = user_code_of(hook)
         given = part.clone() if function is not None else part
-        hook.moment = Moment(point, part, now, chosen)
+        moment = hook.moment = Moment(point, part, now, chosen)
         try:
             new = apply_hook(hook, module, inputs, given)
         finally:
@@ -255,7 +255,7 @@ class Layers:
             # A tensor that the user keeps must not be written to by a model that adds in place.
             new = checked(new, part) if new is given else checked(new, part).clone()
         if hook.meter is not None:
-            hook.meter.note(part, new, Moment(point, part, now, chosen).mask())
+            hook.meter.note(part, new, moment.mask())
         if new is part:
             return raw
         if chosen is not None:
