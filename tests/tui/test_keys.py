@@ -328,7 +328,7 @@ async def test_question_mark_shows_the_keys(paths: Paths) -> None:
     async with workbench(paths, size=(120, 100)) as bench:
         await bench.press("?")
         for action in ACTIONS:
-            if action.keys:
+            if action.keys and action.place in ("", "steer"):
                 assert action.help[:40] in bench.screen
         await bench.press("escape")
         assert " Steered " in bench.screen
