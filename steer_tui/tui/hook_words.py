@@ -96,7 +96,7 @@ def report_text(report: HookReport) -> str:
 
 
 def short_report(report: HookReport) -> str:
-    """Return how many tokens a hook changed and by how much, as short as it can be said; empty where it changed none."""
+    """Return how many tokens a hook changed and by how much, in few words; empty where it changed none."""
     if not report.changed_tokens:
         return ""
     return f"{report.changed_tokens}/{report.tokens} tokens by {percent(report.mean_change)}"
