@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy
 import pytest
 import torch
 
+from steer_tui import LanguageModel
 from steer_tui.library.formats.registry import read_vectors, write_vector
+from steer_tui.library.store import VectorStore
+from steer_tui.paths import Paths
 from tests.unit.foreign_files import rows
 from tests.unit.made_vectors import vector
 
@@ -63,3 +67,32 @@ def test_steering_vectors_takes_an_exported_dictionary(tmp_path: Path) -> None:
     saved = torch.load(tmp_path / "x.pt", weights_only=True)
     found = steering_vectors.SteeringVector(saved)
     assert all(torch.equal(found.layer_activations[layer], row) for layer, row in made.layers.items())
+
+
+@pytest.mark.parametrize("peer", ["repeng", "steering_vectors"])
+def test_another_program_steers_with_an_export_as_this_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paths: Paths, peer: str
+) -> None:
+    monkeypatch.setattr(numpy, "float_", numpy.float64, raising=False)
+    module = pytest.importorskip(peer)
+    lm = LanguageModel.load("demo")
+    made = VectorStore(paths).vectors_for(lm.info)["happy"]
+    made.layers.pop(0, None)
+    hooks = [(f"blocks.{layer}.hook_resid_post", partial(_add, row)) for layer, row in made.layers.items()]
+    ours = lm.run_with_hooks("The meeting went on", fwd_hooks=hooks, return_type="logits")
+    plain = lm.run_with_hooks("The meeting went on", return_type="logits")
+    ids = lm.tokenizer("The meeting went on", return_tensors="pt").input_ids
+    if peer == "repeng":
+        write_vector(made, tmp_path / "x.gguf")
+        model = module.ControlModel(lm.model, list(made.layers))
+        model.set_control(module.ControlVector.import_gguf(tmp_path / "x.gguf"), 1.0)
+        theirs = model(ids).logits
+    else:
+        write_vector(made, tmp_path / "x.pt")
+        with module.SteeringVector(torch.load(tmp_path / "x.pt", weights_only=True)).apply(lm.model):
+            theirs = lm.model(ids).logits
+    assert torch.allclose(theirs, ours, atol=1e-5) and not torch.allclose(plain, ours, atol=1e-2)
+
+
+def _add(row: torch.Tensor, activation: torch.Tensor, hook: object) -> torch.Tensor:
+    return activation + row.to(activation)
