@@ -8,11 +8,13 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from steer_tui.errors import LibraryError
 from steer_tui.files import write_atomic, write_error
 from steer_tui.library.concepts import MAX_FILE, SUFFIX, Concept
+from steer_tui.library.moving import move
 from steer_tui.library.names import check_name
 from steer_tui.paths import Paths
 
@@ -43,15 +45,45 @@ def save_concept(paths: Paths, concept: Concept) -> Path:
     data = concept_text(concept).encode()
     if len(data) > MAX_FILE:
         raise LibraryError(f"{len(data) >> 20} MiB of examples are too many to keep", hint="take a part of them")
-    try:
-        if path.exists() and path.read_bytes() != data:
-            stamp = datetime.datetime.now(datetime.UTC).strftime(_STAMP)
-            kept = paths.trash / "concepts" / f"{concept.name}.{stamp}{SUFFIX}"
-            write_atomic(kept, path.read_bytes())
-    except OSError as error:
-        raise write_error(path, error) from error
+    if _content(path) not in (None, data):
+        _put_away(paths, path)
     write_atomic(path, data)
     return path
+
+
+def describe_concept(paths: Paths, concept: Concept, name: str, group: str, description: str) -> Path:
+    """Write one of the user's concepts under another name, or with other words; return where it is now.
+
+    Raises:
+        UsageError: The name cannot be a file's.
+        LibraryError: Another concept has the name, or the file cannot be written.
+    """
+    path = paths.concepts / f"{check_name(name)}{SUFFIX}"
+    if path != concept.path and path.exists():
+        raise LibraryError(f"there is a concept {name!r} already", hint="choose another name")
+    save_concept(paths, replace(concept, name=name, group=group or concept.group, description=description, path=path))
+    if path != concept.path:
+        _put_away(paths, concept.path)
+    return path
+
+
+def _content(path: Path) -> bytes | None:
+    """Return what a file holds, None where there is none."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
+def _put_away(paths: Paths, path: Path) -> None:
+    """Move a concept file to the trash."""
+    stamp = datetime.datetime.now(datetime.UTC).strftime(_STAMP)
+    try:
+        move(path, paths.trash / "concepts" / f"{path.stem}.{stamp}{SUFFIX}")
+    except OSError as error:
+        raise write_error(path, error) from error
 
 
 def _strings(texts: Sequence[str]) -> str:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 from steer_tui.engine.types import ModelInfo
 from steer_tui.errors import SteerError
 from steer_tui.library.catalogue import Listed
+from steer_tui.library.concept_writer import describe_concept
+from steer_tui.library.concepts import load_concepts
 from steer_tui.library.entries import VectorEntry
 from steer_tui.library.trash import Removed
 from steer_tui.session.library_messages import (
@@ -25,7 +27,7 @@ from steer_tui.session.library_messages import (
     RestoreVectors,
     VerifyLibrary,
 )
-from steer_tui.session.messages import Command, VectorsChanged
+from steer_tui.session.messages import Command, Notice, VectorsChanged
 from steer_tui.session.task import Task
 from steer_tui.session.workshop import Workshop
 
@@ -87,8 +89,28 @@ class LibraryWork(LibraryDesk):
             if entry is not old:
                 self._store.rename(entry, old.name)
             raise
+        self._describe_concept(task, old, entry)
         self._show(task, {old.name, entry.name})
         task.end(LibraryChanged(_description(old, entry), command.is_undo))
+
+    def _describe_concept(self, task: Task, old: VectorEntry, new: VectorEntry) -> None:
+        """Let the user's examples of a vector follow its name, group and note."""
+        meta = new.meta
+        if meta is None:
+            return
+        concepts, _ = load_concepts(self._shop.paths)
+        mine = [concept for concept in concepts if concept.name == old.name and not concept.bundled]
+        for concept in mine:
+            words = (new.name, meta.group, meta.description)
+            if concept.pairs_sha256 == meta.pairs_sha256 and words != (
+                concept.name,
+                concept.group,
+                concept.description,
+            ):
+                try:
+                    describe_concept(self._shop.paths, concept, *words)
+                except SteerError as error:
+                    task.say(Notice(f"its examples keep the name {old.name}: {error.message}", error.hint))
 
     def _remove(self, task: Task, command: RemoveVectors) -> None:
         removed: list[Removed] = []
