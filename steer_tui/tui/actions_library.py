@@ -29,8 +29,8 @@ LIBRARY: tuple[Action, ...] = (
 
 FOOTERS: dict[str, tuple[str, ...]] = {
     "library": (
-        "open|steer", "new_concept|new", "library_edit", "library_remove", "undo", "library_mark", "filter",
-        "library_import", "library_export", "library_make", "library_trash", "library_verify", "show_keys|keys",
+        "open|steer", "new_concept|new", "library_edit", "library_remove", "library_mark", "library_import",
+        "library_export", "undo", "library_make", "library_trash", "library_verify", "filter", "show_keys|keys",
     ),
     "library marked": (
         "library_mix", "library_map", "library_remove", "library_mark", "stop|unmark", "undo", "show_keys|keys",

@@ -162,7 +162,6 @@ class LibraryScreen(LibraryPanes):
         """Take the last change of the library back."""
         if self.undo:
             change = self.undo.pop()
-            self.bench_app.say(f"taking back: {change.words}")
             for command in change.undo:
                 self.send(command)
             self.show_status()

@@ -121,7 +121,10 @@ class VectorList(Pane):
             self._show_cursor()
 
     def move_to(self, name: str) -> None:
-        """Put the cursor on the first usable vector of a name, else on the first of that name."""
+        """Put the cursor on the first usable vector of a name, else on the first of that name; a filter that hides
+        it is taken away."""
+        if self.filter_text and not any(not isinstance(row, str) and row.entry.name == name for row in self._rows):
+            self.stop_filter(clear=True)
         rows = [(index, row) for index, row in enumerate(self._rows) if not isinstance(row, str)]
         named = [(index, row) for index, row in rows if row.entry.name == name]
         named.sort(key=lambda found: (not found[1].is_usable, found[1].entry.bundled))
