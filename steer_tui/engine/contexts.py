@@ -7,10 +7,13 @@ from types import TracebackType
 from typing import Any
 
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
-from steer_tui.engine.hooks import Controller, Detector, Hook
+from steer_tui.engine.activation import tensor_of, with_tensor
+from steer_tui.engine.hooks import Controller, Detector, Hook, apply_hook
 from steer_tui.engine.registry import HookLike, Layers
 from steer_tui.engine.where import Signature
+from steer_tui.errors import UsageError
 
 
 class HookContext:
@@ -50,29 +53,51 @@ class Trace:
     """Keeps the newest activation of a point while it lasts, and may change it, as baukit's class of this name does."""
 
     def __init__(
-        self, layers: Layers, signature: Signature, edit_output: Callable[[Tensor], Tensor] | None = None
+        self,
+        layers: Layers | nn.Module,
+        signature: Signature | None = None,
+        edit_output: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         """Name the point.
 
         Args:
-            layers: The model's registry, `lm.layers`.
-            signature: As for `register_hook`.
+            layers: The model's registry, `lm.layers`; or a module itself, of any model, whose output is then meant.
+            signature: As for `register_hook`; not with a module.
             edit_output: Returns what the pass goes on with; None changes nothing.
+
+        Raises:
+            UsageError: A registry without a signature, or a module with one.
         """
+        if isinstance(layers, nn.Module) != (signature is None):
+            raise UsageError("a trace takes a module, or a registry and a point", hint="such as Trace(lm.layers, 3)")
         self._layers = layers
         self._signature = signature
         self._hook: Hook = _Seer(self) if edit_output is None else _Editor(self, edit_output)
+        self._handle: RemovableHandle | None = None
         self.output: Tensor | None = None
         """The newest activation, as it was after editing; None before the first pass."""
 
     def __enter__(self) -> Trace:
-        self._layers.register_hook(self._signature, self._hook)
+        if isinstance(self._layers, nn.Module):
+            self._handle = self._layers.register_forward_hook(self._after)
+        else:
+            assert self._signature is not None
+            self._layers.register_hook(self._signature, self._hook)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._layers.unregister_hook(self._hook)
+        if self._handle is not None:
+            self._handle.remove()
+        elif not isinstance(self._layers, nn.Module):
+            self._layers.unregister_hook(self._hook)
+
+    def _after(self, module: nn.Module, inputs: Any, output: Any) -> Any:
+        """Do at a module itself what the registry does at a point."""
+        raw = tensor_of(output)
+        new = apply_hook(self._hook, module, inputs, raw) if raw is not None else None
+        return None if new is None else with_tensor(output, new)
 
 
 class _Seer(Detector):

@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from torch import Tensor, nn
 
@@ -20,6 +21,8 @@ from steer_tui.engine.moment import Moment
 from steer_tui.errors import UsageError
 
 _numbers = itertools.count(1)
+_own_methods: WeakKeyDictionary[type, str | None] = WeakKeyDictionary()
+"""Class -> what `_own_method` found: asked at every hook of every pass."""
 
 
 class HookType(Enum):
@@ -186,14 +189,16 @@ def user_code_of(hook: Hook) -> Callable[..., Any] | None:
     return getattr(hook, own) if own is not None else None
 
 
-@functools.lru_cache(maxsize=256)
 def _own_method(kind: type[Hook]) -> str | None:
     """Return the name of the method that a user's class brings; None where the class is ours."""
-    for name in ("modify_activations", "process_activations", "edit", "read"):
-        method = getattr(kind, name, None)
-        if method is not None and not method.__module__.startswith("steer_tui."):
-            return name
-    return None
+    if kind not in _own_methods:
+        names = ("modify_activations", "process_activations", "edit", "read")
+        methods = {name: getattr(kind, name, None) for name in names}
+        _own_methods[kind] = next(
+            (name for name, method in methods.items() if method and not method.__module__.startswith("steer_tui.")),
+            None,
+        )
+    return _own_methods[kind]
 
 
 def _way_to_call(function: Callable[..., Any]) -> Callable[[Any, Any], Any]:
