@@ -35,7 +35,7 @@ def run(options: Options, args: argparse.Namespace) -> int:
     """Sweep, and print the grid or the JSON object on stdout."""
     paths = find_paths(options.data_dir)
     folder = SweepFolder(args.resume or args.out) if args.resume or args.out else None
-    if args.resume is not None:
+    if args.resume is not None and not (args.prompts and folder is not None and folder.is_new):
         request, model = _kept(SweepFolder(args.resume), args)
         options = replace(options, model=options.model or model)
     if args.resume is None or args.prompts:
@@ -71,7 +71,7 @@ def _sweep(
     with ExitStack() as stack:
         on_cell: Callable[[Cell], None] | None = None
         if folder is not None:
-            if args.resume is not None:
+            if args.resume is not None and not folder.is_new:
                 done = folder.go_on(request, lm.info, vectors)
                 note(f"{len(done)} cells are there already" if done else "no cell is there yet")
             else:

@@ -42,6 +42,11 @@ class SweepFolder:
         """The folder, as a person is told of it."""
         return one_line(str(self.path))
 
+    @property
+    def is_new(self) -> bool:
+        """Whether no sweep was begun in it."""
+        return not (self.path / ASKED).exists()
+
     def asked(self) -> tuple[SweepRequest, str]:
         """Return what the folder's sweep was asked, and its model as it was named.
 
@@ -59,7 +64,7 @@ class SweepFolder:
             UsageError: The folder holds a sweep.
             LibraryError: It cannot be written.
         """
-        if (self.path / ASKED).exists() or (self.path / CELLS).exists():
+        if not self.is_new or (self.path / CELLS).exists():
             raise UsageError(f"{self.name} holds a sweep", hint=f"--resume {self.name} goes on with it")
         value = {
             "version": VERSION,
