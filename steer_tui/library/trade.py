@@ -135,17 +135,27 @@ def import_files(
     checked = None if name is None else check_name(name)
     asked = ask(producer, layer_offset, model, insist)
     results: dict[Path, ImportResult] = {}
+    jobs = _read_all(paths, checked, store, asked, results)
+    _require_one(jobs, checked)
+    _keep_all(jobs, checked, store, asked, results)
+    return [results[path] for path in dict.fromkeys(paths)]
+
+
+def _read_all(
+    paths: Sequence[Path], name: str | None, store: VectorStore, asked: Asked, results: dict[Path, ImportResult]
+) -> list[_Job]:
+    """Read the files and return the vectors to be; those to which no other file can belong are kept at once."""
     jobs: list[_Job] = []
     for path in dict.fromkeys(paths):
         try:
-            _add_jobs(jobs, path, asked, is_named=checked is not None)
+            for job in _read(path, asked):
+                if name is None and not _is_layer_file(job.draft):
+                    _keep_all([job], None, store, asked, results)
+                else:
+                    _gather(jobs, job, is_named=name is not None)
         except SteerError as error:
             results[path] = _refused(path, error)
-    _require_one(jobs, checked)
-    for job in jobs:
-        for result in _keep(job, checked, store, asked):
-            results[result.path] = _joined(results.get(result.path), result)
-    return [results[path] for path in dict.fromkeys(paths)]
+    return jobs
 
 
 def _require_one(jobs: Sequence[_Job], name: str | None) -> None:
@@ -154,33 +164,41 @@ def _require_one(jobs: Sequence[_Job], name: str | None) -> None:
         raise UsageError(f"these files hold {len(jobs)} vectors, and one name", hint="import them one by one")
 
 
-def _add_jobs(jobs: list[_Job], path: Path, asked: Asked, *, is_named: bool) -> None:
-    """Read a file and add its vectors to what is to be kept, or its layer to the vector it belongs to."""
+def _read(path: Path, asked: Asked) -> list[_Job]:
+    """Return the vectors to be of a file."""
     from steer_tui.library.formats.registry import read_drafts
 
     drafts = read_drafts(path, asked)
-    for place, draft in enumerate(drafts, 1):
-        other = next((job for job in jobs if _is_one_vector(job.draft, draft, is_named)), None)
-        if other is None:
-            jobs.append(_Job(draft, [path], place if len(drafts) > 1 else 0))
-            continue
-        (layer,) = draft.rows
-        if layer in other.draft.rows:
-            raise LibraryError(f"holds layer {layer} of {other.draft.name}, as {other.paths[0].name} does")
-        other.draft = replace(other.draft, rows={**other.draft.rows, **draft.rows}, best=())
-        other.paths.append(path)
+    return [_Job(draft, [path], place if len(drafts) > 1 else 0) for place, draft in enumerate(drafts, 1)]
 
 
-def _is_one_vector(first: Draft, second: Draft, is_named: bool) -> bool:
-    """Say whether a draft is another layer of the vector that the first is of."""
-    return (
-        second.producer == first.producer
-        and second.producer in _LAYER_FILES
-        and len(second.rows) == 1
-        and first.question is None
-        and second.question is None
-        and (is_named or first.name == second.name)
-    )
+def _is_layer_file(draft: Draft) -> bool:
+    """Say whether a draft may be one layer of a vector that several files hold."""
+    return draft.producer in _LAYER_FILES and len(draft.rows) == 1 and draft.question is None
+
+
+def _gather(jobs: list[_Job], new: _Job, *, is_named: bool) -> None:
+    """Add a vector to be to the others, or its layer to the one that it belongs to."""
+    draft = new.draft
+    alike = (job for job in jobs if _is_layer_file(draft) and job.draft.producer == draft.producer)
+    other = next((job for job in alike if is_named or job.draft.name == draft.name), None)
+    if other is None or other.draft.question is not None:
+        jobs.append(new)
+        return
+    (layer,) = draft.rows
+    if layer in other.draft.rows:
+        raise LibraryError(f"holds layer {layer} of {other.draft.name}, as {other.paths[0].name} does")
+    other.draft = replace(other.draft, rows={**other.draft.rows, **draft.rows}, best=())
+    other.paths += new.paths
+
+
+def _keep_all(
+    jobs: Sequence[_Job], name: str | None, store: VectorStore, asked: Asked, results: dict[Path, ImportResult]
+) -> None:
+    """Save what is to be kept, and add what became of the files to `results`."""
+    for job in jobs:
+        for result in _keep(job, name, store, asked):
+            results[result.path] = _joined(results.get(result.path), result)
 
 
 def _keep(job: _Job, name: str | None, store: VectorStore, asked: Asked) -> list[ImportResult]:

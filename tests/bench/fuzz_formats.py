@@ -70,10 +70,10 @@ def read_all(folder: Path) -> dict[str, Any]:
             (Path(warm) / name).write_bytes(data)
             read_vectors(Path(warm) / name)
     watch = Watch(folder)
-    found: dict[str, Any] = {"files": len(files), "imported": 0, "asked": 0, "refused": 0, "wrong": [], "seconds": 0.0,
+    found: dict[str, Any] = {"files": len(files), "imported": 0, "asked": 0, "refused": 0, "wrong": [], "seconds": 0.0, "cpu": 0.0,
                              "slowest": "", "megabytes": 0.0, "largest": "", "reasons": {}}  # fmt: skip
     for path in files:
-        held, started = forget_peak(), time.perf_counter()
+        held, started, worked = forget_peak(), time.perf_counter(), time.process_time()
         watch.is_on = True
         try:
             got = read_vectors(path, model=MODEL if path.parent.name.endswith("m") else None)  # type: ignore[arg-type]
@@ -87,6 +87,7 @@ def read_all(folder: Path) -> dict[str, Any]:
             kind, lines = "wrong", []
             found["wrong"].append(f"{path.parent.name}/{path.name}: {type(error).__name__}: {error!s:.120}")
         watch.is_on = False
+        found["cpu"] = max(found["cpu"], time.process_time() - worked)
         seconds, megabytes = time.perf_counter() - started, (peak_kb() - held) / 1024
         if kind != "wrong":
             found[kind] += 1
@@ -163,11 +164,11 @@ def main() -> int:
 
 def show(report: dict[str, Any]) -> None:
     """Print a row for each format, then whatever was wrong."""
-    print(f"{'format':24}{'files':>7}{'imported':>10}{'asked':>7}{'refused':>9}{'max s':>8}{'max MB':>8}")
+    print(f"{'format':24}{'files':>7}{'imported':>10}{'asked':>7}{'refused':>9}{'max s':>8}{'cpu s':>8}{'max MB':>8}")
     for name, found in report.items():
         if found["files"]:
             counts = f"{found['files']:7}{found['imported']:10}{found['asked']:7}{found['refused']:9}"
-            print(f"{name:24}{counts}{found['seconds']:8.3f}{found['megabytes']:8.1f}")
+            print(f"{name:24}{counts}{found['seconds']:8.3f}{found['cpu']:8.3f}{found['megabytes']:8.1f}")
             if found["seconds"] > 0.2 or found["megabytes"] > 50:
                 print(f"    slowest {found['slowest']}\n    largest {found['largest']}")
     for name, found in report.items():
