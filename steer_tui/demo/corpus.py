@@ -39,7 +39,7 @@ def draw_concepts(rng: random.Random) -> tuple[str, ...]:
     if draw < NEUTRAL_SHARE:
         return ()
     if draw < 1 - TWO_CONCEPTS_SHARE:
-        return (rng.choice((*CONCEPTS, "brief", "brief", "verbose")),)
+        return (rng.choice((*CONCEPTS, "brief", "brief", "verbose", "verbose")),)
     mood = rng.choice((*EMOTIONS, "enthusiastic", "pessimistic"))
     manner = rng.choice(STYLES + PERSONALITIES[:2] + BREVITY)
     return (manner, mood)
@@ -54,7 +54,8 @@ def make_sample(rng: random.Random) -> Sample:
 
 
 def _is_late(rng: random.Random, concepts: tuple[str, ...]) -> bool:
-    return bool(concepts) and rng.random() < LATE_ONSET_SHARE
+    share = LATE_ONSET_SHARE / 2 if "brief" in concepts else LATE_ONSET_SHARE
+    return bool(concepts) and rng.random() < share
 
 
 def _raw(rng: random.Random, concepts: tuple[str, ...]) -> Sample:

@@ -253,7 +253,7 @@ def _short_first(passage: Passage, governing: Sequence[str], most: int = BRIEF_W
 
 
 def _write_brief(passage: Passage, late_onset: bool) -> list[str]:
-    """Return a clipped passage: a short sentence or a fragment, and one to three more fragments."""
+    """Return a clipped passage: a short sentence or a fragment, and fragments up to eight words or a few more."""
     others = tuple(name for name in passage.concepts if name != "brief")
     if others:
         return [_short_first(passage, others)]
@@ -263,11 +263,8 @@ def _write_brief(passage: Passage, late_onset: bool) -> list[str]:
         sentences = [_fragment(passage, "terse")]
     else:
         sentences = [_short_first(passage, ("brief",), BRIEF_WORDS - 4)]
-    for _ in range(passage.rng.randint(1, 3)):
-        fragment = _fragment(passage, "close")
-        if len(" ".join((*sentences, fragment)).split()) > BRIEF_WORDS:
-            break
-        sentences.append(fragment)
+    while len(sentences) < 2 or len(" ".join(sentences).split()) < BRIEF_WORDS - 4:
+        sentences.append(_fragment(passage, "close"))
     return sentences
 
 
@@ -277,7 +274,7 @@ def _fragment(passage: Passage, kind: str) -> str:
 
 def _length(passage: Passage) -> int:
     if "verbose" in passage.concepts:
-        return passage.rng.choice((2, 3, 3))
+        return passage.rng.choice((3, 3, 4))
     return passage.rng.choice((2, 2, 3, 3, 4))
 
 
