@@ -70,8 +70,9 @@ def read_all(folder: Path) -> dict[str, Any]:
             (Path(warm) / name).write_bytes(data)
             read_vectors(Path(warm) / name)
     watch = Watch(folder)
-    found: dict[str, Any] = {"files": len(files), "imported": 0, "asked": 0, "refused": 0, "wrong": [], "seconds": 0.0, "cpu": 0.0,
-                             "slowest": "", "megabytes": 0.0, "largest": "", "reasons": {}}  # fmt: skip
+    found: dict[str, Any] = {"files": len(files), "wrong": [], "reasons": {}}
+    found |= dict.fromkeys(("imported", "asked", "refused"), 0) | dict.fromkeys(("seconds", "cpu", "megabytes"), 0.0)
+    found |= {"slowest": "", "largest": ""}
     for path in files:
         held, started, worked = forget_peak(), time.perf_counter(), time.process_time()
         watch.is_on = True
