@@ -99,14 +99,10 @@ class LibraryWork(LibraryDesk):
         if meta is None:
             return
         concepts, _ = load_concepts(self._shop.paths)
-        mine = [concept for concept in concepts if concept.name == old.name and not concept.bundled]
-        for concept in mine:
-            words = (new.name, meta.group, meta.description)
-            if concept.pairs_sha256 == meta.pairs_sha256 and words != (
-                concept.name,
-                concept.group,
-                concept.description,
-            ):
+        words = (new.name, meta.group, meta.description)
+        for concept in concepts:
+            is_its = concept.name == old.name and concept.pairs_sha256 == meta.pairs_sha256 and not concept.bundled
+            if is_its and words != (concept.name, concept.group, concept.description):
                 try:
                     describe_concept(self._shop.paths, concept, *words)
                 except SteerError as error:

@@ -17,7 +17,7 @@ SIGNS = 4
 _WIDTHS = {"name": 14, "group": 10, "layers": 7, "sep": 7, "method": 8, "source": 10, "date": 11, "size": 9}
 """Least cells of each, the blank before it included, the most telling first."""
 _ORDER = ("name", "group", "method", "layers", "sep", "size", "date", "source")
-_GROW = {"name": 26, "group": 14, "method": 12, "source": 22}
+_GROW = {"group": 14, "name": 26, "method": 12, "source": 22}
 """Columns that take what is left, and how far they may grow."""
 _RIGHT = ("layers", "sep", "size")
 

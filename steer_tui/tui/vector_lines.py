@@ -13,7 +13,7 @@ from steer_tui.engine.advice import advice
 from steer_tui.engine.vectormeta import VectorMeta
 from steer_tui.library.catalogue import Listed
 from steer_tui.tui.glyphs import Glyphs
-from steer_tui.tui.numbers import MISSING, bar, percent, plain, signed, size
+from steer_tui.tui.numbers import MISSING, percent, plain, signed, size
 from steer_tui.tui.safe import fit, fit_right, label
 from steer_tui.tui.widgets.pane import Part
 from steer_tui.tui.widgets.words import wrapped
@@ -88,12 +88,18 @@ def layer_rows(meta: VectorMeta, width: int, glyphs: Glyphs) -> list[Row]:
         rows.append(
             [
                 (f"{glyphs.steered if is_best else ' '}{layer:>3}  ", "on" if is_best else "muted"),
-                (bar(distance / top, length, glyphs), "on" if is_best else "spark"),
+                (_level(distance / top, length, glyphs), "on" if is_best else "spark"),
                 (fit_right(plain(distance), _NUMBER), "number"),
                 *((fit_right(_figure(key, values.get(key)), _FIGURE), "number") for key, _ in shown),
             ]
         )
     return rows
+
+
+def _level(share: float, cells: int, glyphs: Glyphs) -> str:
+    """Return a thin bar, so that rows stay apart."""
+    filled = 0 if share != share else round(min(max(share, 0.0), 1.0) * (cells - 1))
+    return (glyphs.rail_filled * filled).ljust(cells)
 
 
 def _figure(key: str, value: float | None) -> str:

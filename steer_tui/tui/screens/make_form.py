@@ -10,6 +10,7 @@ from steer_tui.engine.extractchoices import METHODS, parse_read
 from steer_tui.errors import UsageError
 from steer_tui.session.library_messages import MakeVectors
 from steer_tui.session.messages import VectorSummary
+from steer_tui.session.pair_judge import counted
 from steer_tui.tui.screens.concept_form import read_options
 from steer_tui.tui.screens.form import FormDialog
 from steer_tui.tui.widgets.choices import Choices, Option
@@ -70,7 +71,7 @@ class MakeForm(FormDialog[MakeVectors]):
             return [("every concept has its vector: choose all", "muted")]
         self.button.is_ready = True
         shown = ", ".join(f"{name}{self._suffix}" for name in names)
-        return [(f"{len(names)} vectors in one pass", "good"), (shown, "muted")]
+        return [(f"{counted(len(names), 'vector')} in one pass", "good"), (shown, "muted")]
 
     def submit(self) -> None:
         """Answer."""
