@@ -27,6 +27,8 @@ def clean(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Return `text` cleaned, with every run of white space, line separators included, as one blank."""
+    if text.isascii() and text.isprintable() and "  " not in text and not text.startswith(" ") and text[-1:] != " ":
+        return text  # most texts are so, and lists read thousands of them
     return " ".join(clean(text).split())
 
 

@@ -18,6 +18,7 @@ from steer_tui.text import clean, one_line, truncate
 
 FORMAT = 1
 MAX_LAYER = 9999
+_MOST = 1e300
 _SITE = re.compile(r"[A-Za-z0-9_.*]{1,200}")
 
 
@@ -196,7 +197,10 @@ class _Fields:
         return tuple(_layer(entry, key) for entry in value)
 
     def by_layer(self, key: str) -> dict[int, float]:
-        return {_layer(layer, key): number for layer, number in _numbers(self.take(key, {}), key).items()}
+        value = self.take(key, {})
+        if not isinstance(value, dict):
+            raise LibraryError(f"{key!r} is not an object")
+        return {_layer(layer, key): _number(number, key) for layer, number in value.items() if number is not None}
 
     def diagnostics(self, key: str) -> dict[int, dict[str, float]]:
         value = self.take(key, {})
@@ -218,7 +222,7 @@ class _Fields:
 
 def _layer(value: object, key: str) -> int:
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= len(str(MAX_LAYER)):
-        value = int(value)
+        return int(value)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_LAYER:
         raise LibraryError(f"{key!r} names a layer that is none: {one_line(repr(value))[:40]}")
     return value
@@ -227,11 +231,12 @@ def _layer(value: object, key: str) -> int:
 def _numbers(value: object, key: str) -> dict[str, float]:
     if not isinstance(value, dict):
         raise LibraryError(f"{key!r} is not an object")
-    found: dict[str, float] = {}
-    for name, number in value.items():
-        if number is None:
-            continue
-        if not isinstance(number, int | float) or isinstance(number, bool) or not abs(number) < 1e300:
-            raise LibraryError(f"{key!r} holds something that is no number, at {one_line(str(name))[:40]!r}")
-        found[one_line(str(name))] = float(number)
-    return found
+    return {one_line(str(name)): _number(number, key) for name, number in value.items() if number is not None}
+
+
+def _number(value: object, key: str) -> float:
+    if type(value) is float and -_MOST < value < _MOST:  # nearly every one, and lists read a million of them
+        return value
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < _MOST:
+        raise LibraryError(f"{key!r} holds something that is no number: {one_line(repr(value))[:40]}")
+    return float(value)

@@ -86,7 +86,7 @@ def read_entry(path: Path, *, is_bundled: bool) -> VectorEntry:
     except LibraryError as error:
         hint = f" ({error.hint})" if error.hint else ""
         return VectorEntry(path, name, is_bundled, problem=f"{error.message}{hint}")
-    meta = replace(header.meta, name=name)
+    meta = header.meta if header.meta.name == name else replace(header.meta, name=name)
     return VectorEntry(path, name, is_bundled, meta, header.layers, header.size_bytes)
 
 

@@ -6,15 +6,11 @@ Promises to read a bounded number of bytes, to wait for nothing, and to answer a
 from __future__ import annotations
 
 import json
-import math
 import os
-import re
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import NoReturn, TypeGuard
 
 from steer_tui.engine.vectormeta import VectorMeta
 from steer_tui.errors import LibraryError
@@ -27,8 +23,8 @@ MAX_HEADER = 1 << 20
 """Bytes; a vector of 200 layers needs a tenth of it."""
 MAX_FILE = 1 << 30
 MAX_WIDTH = 1 << 20
-
-_TENSOR_NAME = re.compile(re.escape(TENSOR_PREFIX) + r"(0|[1-9]\d{0,3})", re.ASCII)
+_FIRST_READ = 1 << 14
+"""Bytes; holds most headers, so that most files take one read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +46,17 @@ def read_header(path: Path) -> VectorHeader:
         LibraryError: It is not a vector file of ours, or damaged; the message says how.
     """
     try:
-        with _opened(path) as (file, size):
-            length = _header_length(file.read(8), size)
-            raw = file.read(length)
+        descriptor, size = _open(path)
+        try:
+            first = os.read(descriptor, _FIRST_READ)
+            length = _header_length(first[:8], size)
+            while len(first) < 8 + length and (more := os.read(descriptor, 8 + length - len(first))):
+                first += more
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise LibraryError(f"cannot be read: {error.strerror or 'unknown reason'}") from error
+    raw = first[8 : 8 + length]
     if len(raw) != length:
         raise LibraryError("is cut short")
     return _describe(raw, size)
@@ -67,7 +69,8 @@ def read_file(path: Path) -> bytes:
         LibraryError: It cannot be read, is no regular file, or is too large for a vector.
     """
     try:
-        with _opened(path) as (file, _):
+        descriptor, _ = _open(path)
+        with os.fdopen(descriptor, "rb") as file:
             return file.read(MAX_FILE)
     except OSError as error:
         raise LibraryError(f"cannot be read: {error.strerror or 'unknown reason'}") from error
@@ -82,18 +85,20 @@ def header_of(data: bytes) -> VectorHeader:
     return _describe(data[8 : 8 + _header_length(data[:8], len(data))], len(data))
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
-    """Open a regular file of a size that a vector may have; yield it with its size."""
+def _open(path: Path) -> tuple[int, int]:
+    """Open a regular file of a size that a vector may have; return its descriptor and size."""
     # O_NONBLOCK: a pipe with this name would otherwise be waited for.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
+    try:
+        status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise LibraryError("is not a regular file")
         if status.st_size > MAX_FILE:
             raise LibraryError(f"is larger than {MAX_FILE >> 20} MiB")
-        yield file, status.st_size
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor, status.st_size
 
 
 def _header_length(first: bytes, size: int) -> int:
@@ -131,39 +136,16 @@ def parse_header(raw: bytes) -> dict[str, object]:
     return _parse_object(raw, "its header")
 
 
-def _read_raw(path: Path) -> tuple[bytes, int]:
-    """Return the header's bytes and the file's size."""
-    # O_NONBLOCK: a pipe with this name would otherwise be waited for.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise LibraryError("is not a regular file")
-        if status.st_size < 8:
-            raise LibraryError("is cut short" if status.st_size else "is empty")
-        if status.st_size > MAX_FILE:
-            raise LibraryError(f"is larger than {MAX_FILE >> 20} MiB")
-        length = int.from_bytes(file.read(8), "little")
-        if length > status.st_size - 8:
-            raise LibraryError("is cut short, or no safetensors file")
-        if length > MAX_HEADER:
-            raise LibraryError(f"has a header of {length} bytes, more than a vector can need")
-        raw = file.read(length)
-        if len(raw) != length:
-            raise LibraryError("is cut short")
-        return raw, status.st_size
+def _refuse(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
 
 
 def _parse_object(raw: bytes, what: str) -> dict[str, object]:
-    def refuse(text: str) -> NoReturn:
-        raise ValueError(f"{text} is no number")
-
-    def number(text: str) -> float:
-        value = float(text)
-        return value if math.isfinite(value) else refuse(text)
-
     try:
-        value = json.loads(raw.decode(), parse_constant=refuse, parse_float=number)
+        value = _DECODER.decode(raw.decode())
     except (ValueError, RecursionError) as error:
         raise LibraryError(f"is damaged: {what} is not valid JSON") from error
     if not isinstance(value, dict):
@@ -176,11 +158,11 @@ def _check_tensors(entries: dict[str, object], data_bytes: int) -> dict[int, int
     layers: dict[int, int] = {}
     spans: list[tuple[int, int]] = []
     for name, entry in entries.items():
-        match = _TENSOR_NAME.fullmatch(name)
-        if match is None:
+        index = name.removeprefix(TENSOR_PREFIX) if name.startswith(TENSOR_PREFIX) else ""
+        if not (index.isascii() and index.isdecimal()) or index != str(int(index[:4])):
             raise LibraryError("holds a tensor that is not block_out.<layer>", hint="import it instead")
         width, span = _check_tensor(entry)
-        layers[int(match[1])] = width
+        layers[int(index)] = width
         spans.append(span)
     if not layers:
         raise LibraryError("holds no direction")
@@ -202,12 +184,20 @@ def _check_tensor(entry: object) -> tuple[int, tuple[int, int]]:
         raise LibraryError("is damaged: a tensor is not described")
     if entry.get("dtype") != "F32":
         raise LibraryError("holds numbers that are not float32")
-    match entry.get("shape"), entry.get("data_offsets"):
-        case [int(width)], [int(begin), int(stop)] if 0 < width <= MAX_WIDTH and begin >= 0:
-            if stop - begin != 4 * width:
-                raise LibraryError("is damaged: a tensor's shape and length disagree")
-            return width, (begin, stop)
+    shape, offsets = entry.get("shape"), entry.get("data_offsets")
+    if _are_whole(shape, 1) and _are_whole(offsets, 2) and 0 < shape[0] <= MAX_WIDTH:
+        begin, end = offsets
+        if end - begin != 4 * shape[0]:
+            raise LibraryError("is damaged: a tensor's shape and length disagree")
+        return shape[0], (begin, end)
     raise LibraryError("is damaged: a tensor has no shape [width]")
+
+
+def _are_whole(value: object, count: int) -> TypeGuard[list[int]]:
+    """Say whether a value is a list of so many whole numbers of 0 or more."""
+    return (
+        isinstance(value, list) and len(value) == count and all(type(number) is int and number >= 0 for number in value)
+    )
 
 
 def _check_agreement(meta: VectorMeta, layers: dict[int, int]) -> None:

@@ -134,7 +134,7 @@ class Keeper:
         try:
             data = read_file(source)
             data = with_metadata(data, _renamed(header_of(data).meta, old, name))
-        except (LibraryError, ValueError):
+        except LibraryError:
             move(source, target)
             return
         if name == old or source.is_symlink():

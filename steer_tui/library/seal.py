@@ -20,15 +20,17 @@ def with_metadata(data: bytes, meta: VectorMeta) -> bytes:
     """Return a safetensors file's bytes with `meta` as its metadata, sealed; other entries of its header stay.
 
     Raises:
-        LibraryError: The bytes are no safetensors file, or the metadata is too large for one.
-        ValueError: The metadata holds what JSON cannot.
+        LibraryError: The bytes are no safetensors file, or the metadata is too large for one or not finite.
     """
     header, numbers = _split(data)
     known = meta.to_json()
     known[SEAL_KEY] = digest({key: value for key, value in known.items() if key != SEAL_KEY}, header, numbers)
     others = header.get("__metadata__")
     entries = dict(others) if isinstance(others, dict) else {}
-    entries[METADATA_KEY] = json.dumps(known, allow_nan=False)
+    try:
+        entries[METADATA_KEY] = json.dumps(known, allow_nan=False)
+    except ValueError as error:
+        raise LibraryError("its metadata holds a number that is not finite") from error
     raw = json.dumps({**header, "__metadata__": entries}, separators=(",", ":")).encode()
     raw += b" " * (-len(raw) % _ALIGN)
     if len(raw) > MAX_HEADER:
