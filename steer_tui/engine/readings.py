@@ -20,8 +20,10 @@ from steer_tui.engine.prompt import pad_left
 from steer_tui.engine.reading import pass_through_blocks
 from steer_tui.errors import Cancelled, UsageError
 
-BATCH_TOKENS = 2048
-"""Padded tokens read in one pass."""
+BATCH_TOKENS = 1024
+"""Padded tokens read in one pass on a CPU: with more, what lies between the products falls out of its caches."""
+DEVICE_TOKENS = 8192
+"""Likewise elsewhere."""
 
 OnProgress = Callable[[int, int], None] | None
 ShouldStop = Callable[[], bool] | None
@@ -89,18 +91,19 @@ def read_passages(
     """
     units = [(index,) for index in range(len(passages))] if together is None else [tuple(unit) for unit in together]
     lengths = {unit: max(len(passages[index].ids) for index in unit) for unit in units}
-    for batch in _batches(sorted(units, key=lengths.__getitem__), lengths):
+    most = BATCH_TOKENS if lm.device.type == "cpu" else DEVICE_TOKENS
+    for batch in _batches(sorted(units, key=lengths.__getitem__), lengths, most):
         progress.check()
         means, norms = _read_batch(lm, [passages[index] for index in batch], place)
         yield Batch(batch, means, norms)
         progress.add(len(batch))
 
 
-def _batches(ordered: Sequence[tuple[int, ...]], lengths: dict[tuple[int, ...], int]) -> Iterator[list[int]]:
-    """Yield texts of like length together, as many as the budget of padded tokens allows."""
+def _batches(ordered: Sequence[tuple[int, ...]], lengths: dict[tuple[int, ...], int], most: int) -> Iterator[list[int]]:
+    """Yield texts of like length together, with `most` padded tokens at most."""
     batch: list[int] = []
     for unit in ordered:  # ascending length, so the newest is the longest of its batch
-        if batch and (len(batch) + len(unit)) * lengths[unit] > BATCH_TOKENS:
+        if batch and (len(batch) + len(unit)) * lengths[unit] > most:
             yield batch
             batch = []
         batch.extend(unit)
