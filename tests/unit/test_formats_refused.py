@@ -43,8 +43,10 @@ from tests.unit.foreign_giants import giants
 
 MODEL = MadeFor(id="org/tiny", type="llama", layers=LAYERS, width=WIDTH, fingerprint="ab12")
 ROWS = rows()
-SECONDS = 5.0
-"""Most that a refusal may take here; the bench holds it to one second on a quiet machine."""
+SECONDS = 1.0
+"""Of work, not of waiting: most that a refusal may take."""
+SLOW_TO_MAKE = {"largest-model.json"}
+NOT_REFUSED_FOR_SIZE = {"wide.gguf", "long-text.json", "blanks.json", "sparse.bin"}
 
 
 class Calls:
@@ -202,14 +204,14 @@ def test_a_storage_larger_than_its_data_is_refused(tmp_path: Path) -> None:
         read_vectors(tmp_path / "x.pt")
 
 
-@pytest.mark.parametrize("name", sorted(giants().keys() - {"wide.gguf", "long-text.json", "blanks.json", "sparse.bin"}))
+@pytest.mark.parametrize("name", sorted(giants().keys() - SLOW_TO_MAKE - NOT_REFUSED_FOR_SIZE))
 def test_what_asks_for_more_than_it_is_costs_no_time(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(giants()[name]())
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(LibraryError) as caught:
         read_vectors(path)
-    assert time.perf_counter() - started < SECONDS
+    assert time.process_time() - started < SECONDS
     assert caught.value.message.isprintable() and len(caught.value.message) < 200
     assert not Path("/tmp/steer-tui-was-here").exists()
 
