@@ -76,7 +76,7 @@ class FileActions(InspectPanes):
             return
         try:
             stamp = stamp_of(Path(self._path))
-        except OSError:
+        except (OSError, ValueError):
             return  # an editor may take it away for a moment; a run says it if it stays away
         if stamp == self._stamp:
             return

@@ -122,9 +122,10 @@ class HookActions(FileActions):
             return self._say_pick()
         if not point.available:
             return self.bench_app.say(f"{point.name} is not here: {point.reason}")
-        hooks = edit.toggle_watch(self.bench_app.bench.hooks, point.name, BOTH)
+        before = self.bench_app.bench.hooks
+        hooks = edit.toggle_watch(before, point.name, BOTH)
         self.put_hooks(hooks)
-        if edit.is_watch(hooks[-1]) and hooks[-1].point == point.name:
+        if len(hooks) > len(before):
             self.watch_list.move_to(hooks[-1])
 
     def _switch(self) -> None:

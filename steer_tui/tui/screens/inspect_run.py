@@ -14,7 +14,7 @@ from steer_tui.tui.screens.inspect_values import ValueActions
 from steer_tui.tui.screens.steer_run import describe_change
 from steer_tui.tui.widgets.stream_text import StreamText
 
-ENDINGS = {"stop": "to its end", "length": "to the limit", "cancelled": "until stopped"}
+ENDINGS = {"stop": "ended", "length": "limit", "cancelled": "stopped"}
 NO_BASELINE = "b shows the unhooked text beside it"
 NOTHING_MOVED = "neither recipe nor hooks acted on the first token"
 
@@ -140,7 +140,7 @@ class RunActions(ValueActions):
         self.logits.show(result.logit_difference)
 
     def _end_note(self, pane: StreamText, count: int, finish: str, acting: str) -> None:
-        pane.say(", ".join(filter(None, (f"{count} tokens {ENDINGS[finish]}", acting))))
+        pane.say(", ".join(filter(None, (f"{count} tokens, {ENDINGS[finish]}", acting))))
 
     def run_failed(self, event: RunFailed) -> None:
         """Mark the hook that failed; what was streamed stays."""
@@ -167,5 +167,4 @@ class RunActions(ValueActions):
 
 def what_acts(request: Request) -> str:
     """Return what acts on the hooked text, in a few words."""
-    recipe = f"recipe {label(request.recipe)}" if request.recipe else ""
-    return " + ".join(filter(None, (recipe, count_text(request.hooks)))) or "no hooks"
+    return " + ".join(filter(None, (label(request.recipe), count_text(request.hooks)))) or "no hooks"

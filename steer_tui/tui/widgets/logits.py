@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from steer_tui.engine.hookvalues import LogitDifference, TokenShift
 from steer_tui.tui.numbers import plain, signed
-from steer_tui.tui.safe import fit, fit_right, label
+from steer_tui.tui.safe import fit, fit_right, steady
 from steer_tui.tui.widgets.pane import Pane, Part
 
 WIDE = 44
@@ -75,5 +75,5 @@ class Logits(Pane):
 
 def _token(text: str) -> str:
     """Return a token's text so that blanks and newlines in it can be seen."""
-    shown = label(text.replace("\n", "\\n").replace("\t", "\\t"))
-    return f"'{shown}'" if shown.strip() else repr(text)[:12]
+    shown = text.replace("\n", "\\n").replace("\t", "\\t")
+    return f"'{steady(shown)}'"
