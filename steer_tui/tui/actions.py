@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from steer_tui.tui.action import PLACE_KEYS, Action, Situation
+from steer_tui.tui.actions_history import FOOTERS as HISTORY_FOOTERS
+from steer_tui.tui.actions_history import HISTORY
 from steer_tui.tui.actions_inspect import FOOTERS as INSPECT_FOOTERS
 from steer_tui.tui.actions_inspect import INSPECT
 from steer_tui.tui.actions_library import FOOTERS as LIBRARY_FOOTERS
@@ -131,7 +133,7 @@ GENERAL: tuple[Action, ...] = (
     Action("raw", (), "raw prompt", "bypass the chat template on/off", SETTINGS, _steer),
 )  # fmt: skip
 
-ACTIONS: tuple[Action, ...] = (*GENERAL, *PRESETS, *SWEEP, *INSPECT, *LIBRARY)
+ACTIONS: tuple[Action, ...] = (*GENERAL, *PRESETS, *SWEEP, *INSPECT, *LIBRARY, *HISTORY)
 """Those of everywhere, then those that one screen adds."""
 
 BY_ID = {action.id: action for action in ACTIONS}
@@ -170,6 +172,7 @@ FOOTERS: dict[str, tuple[Hint, ...]] = {
     **{f"inspect {name}": _hints(*entries) for name, entries in INSPECT_FOOTERS.items()},
     **{name: _hints(*entries) for name, entries in LIBRARY_FOOTERS.items()},
     **{f"sweep {name}": _hints(*entries) for name, entries in SWEEP_FOOTERS.items()},
+    **{f"history {name}": _hints(*entries) for name, entries in HISTORY_FOOTERS.items()},
     "elsewhere": _hints("show_steer", "choose_model", "choose_theme", "palette", "show_keys|keys", "quit"),
 }  # fmt: skip
 """The next useful keys of each place, most useful first."""

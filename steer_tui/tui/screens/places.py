@@ -11,7 +11,7 @@ PLACES: dict[str, str] = {
     "sweep": "steer_tui.tui.screens.sweep:SweepScreen",
     "library": "steer_tui.tui.screens.library:LibraryScreen",
     "inspect": "steer_tui.tui.screens.inspect:InspectScreen",
-    "history": "",
+    "history": "steer_tui.tui.screens.history:HistoryScreen",
     "learn": "",
 }
 """Name -> `module:class`; empty where the screen only says what serves meanwhile."""

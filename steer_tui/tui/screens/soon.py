@@ -16,12 +16,6 @@ ABOUT: dict[str, tuple[str, str, str]] = {
         "For now, `steer-tui vectors list` and `steer-tui vectors show NAME`; own concepts are TOML files in the "
         "folder that `steer-tui locate data` names.",
     ),
-    "history": (
-        "History",
-        "Every run, newest first, with recipe, model, seed and text: read, replay exactly, compare two, star, export.",
-        "For now, every run is being kept in the journal, so nothing is lost; on Steer, . repeats the last run "
-        "exactly and y copies a text.",
-    ),
     "learn": (
         "Learn",
         "Lessons that are done, not read: what activations are, why the middle layers, strength and collapse, "

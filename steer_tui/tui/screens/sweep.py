@@ -42,6 +42,7 @@ class SweepScreen(SweepRuns):
         self.set_focus(self.pane(GRID), scroll_visible=False)
         self.plan_if_due()
         self.show_all()
+        self._follow_best()
         if self.board is None:
             self.look_for_unfinished()
 

@@ -166,10 +166,20 @@ class SweepPanes(WorkbenchScreen):
                 heading = f"{number + 1}/{len(cell.texts)}, seed {text.seed}\n"
                 pane.append(f"\n\n{heading}" if number else heading, "group")
             prompt = prompts[text.prompt] if text.prompt < len(prompts) else ""
-            pane.append(prompt if text.text[:1].isspace() or not prompt else f"{prompt} ", "prompt")
-            pane.append(text.text)
+            pane.append(prompt, "prompt")
+            answers = self._is_chat and prompt and not text.text[:1].isspace()
+            pane.append(f"\n{text.text}" if answers else text.text)
         pane.show_from(0)
         pane.following = False
+
+    @property
+    def _is_chat(self) -> bool:
+        """Whether texts are answers to the prompt and not its continuation."""
+        info, board = self.bench_app.status.info, self.board
+        if board is None or board.request.raw:
+            return False
+        is_loaded = info is not None and info.fingerprint == board.model.fingerprint
+        return (info if is_loaded and info is not None else board.model).has_chat_template
 
     # Zoom
 

@@ -186,6 +186,7 @@ class SweepRuns(SweepPanes):
 
     def open_record(self, record: SweepRecord) -> None:
         """Show a sweep of the journal; an unfinished one can go on."""
+        self.plan_if_due()  # notes what the plan follows from, so that the sweep's own stays
         self.board = SweepBoard.from_record(record)
         self.plan = SweepPlan(record.request, self.board.model.layers)
         self.page, self.follows_best = 0, True
