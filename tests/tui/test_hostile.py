@@ -99,6 +99,15 @@ async def test_what_is_pasted_anywhere_does_no_harm(paths: Paths, text: str) -> 
         assert bench.app.is_running
 
 
+async def test_what_is_pasted_into_the_prompt_is_there_once(paths: Paths) -> None:
+    async with workbench(paths) as bench:
+        bench.app.change(bench.app.bench.set_prompt(""))
+        await bench.press("i")
+        bench.app.post_message(events.Paste("a walk\nin the rain"))
+        await bench.settle()
+        assert bench.app.steer.prompt.text == "a walk\nin the rain"
+
+
 async def test_a_hostile_session_file_does_no_harm(paths: Paths) -> None:
     paths.state.mkdir(parents=True)
     paths.session.write_text(

@@ -67,5 +67,7 @@ class Prompt(TextArea):
         await super()._on_key(event)
 
     async def _on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        event.prevent_default()  # Textual would call the base class's handler once more
         event.text = clean(event.text)[:LARGEST]
         await super()._on_paste(event)
