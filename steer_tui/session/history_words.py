@@ -121,7 +121,8 @@ def _settings(record: RunRecord) -> list[tuple[str, str]]:
         ("recipe", request.recipe or MISSING),
         ("hooks", ", ".join(record.entry.hooks) or MISSING),
         ("live changes", changes or MISSING),
-        ("sampling", settings(request)),
+        ("sampling", settings(request).replace(f", seed {request.sampling.seed}", "")),
+        ("seed", str(request.sampling.seed)),
     ]
 
 
