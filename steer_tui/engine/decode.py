@@ -29,6 +29,7 @@ from steer_tui.engine.normmeter import NormMeter
 from steer_tui.engine.plan import Plan
 from steer_tui.engine.prompt import pad_left
 from steer_tui.engine.resolve import ActiveTerm
+from steer_tui.engine.spot import Spot
 from steer_tui.engine.types import Finish, Sampling, Stats
 from steer_tui.engine.vector import SteeringVector
 from steer_tui.engine.watch import Watch
@@ -101,7 +102,7 @@ class Decoder:
         self._newest: Tensor | None = None
         self._accepts = frozenset(inspect.signature(lm.model.forward).parameters)
         self._watch = Watch(watch, len(begin), lm.info.width, lm.device, lm.dtype) if watch else None
-        self._hooks = BlockHooks(lm.structure, self._on_block)
+        self._hooks = BlockHooks(lm.structure, self._on_block, lm)
         self._more_hooks, self._hook_rows = hooks, hook_rows
         self._run_hooks = ExitStack()
         """Takes the newest set of `hook` off."""
@@ -251,11 +252,11 @@ class Decoder:
         logits: Tensor = self._lm.model(input_ids=ids, **options).logits[:, -1]
         return logits.to(ids.device)  # with a device map, they may lie elsewhere
 
-    def _on_block(self, layer: int, hidden: Tensor) -> Tensor:
+    def _on_block(self, layer: Spot, hidden: Tensor) -> Tensor:
         if self._is_quiet:
             return hidden
         after = (self._prefill_plan or self._plan).apply(layer, hidden)
-        if self._watch is not None:
+        if self._watch is not None and isinstance(layer, int):
             self._watch.note(layer, hidden, after)
         if self._meter is not None and after is not hidden:
             self._meter.note(hidden, after)

@@ -9,8 +9,10 @@ from torch import Tensor
 
 from steer_tui.engine.blockhooks import BlockHooks
 from steer_tui.engine.model import LanguageModel
+from steer_tui.engine.pointhook import by_row
 from steer_tui.engine.reading import first_own, pass_through_blocks
 from steer_tui.engine.resolve import ActiveTerm
+from steer_tui.engine.spot import Spot
 
 
 def decide_gates(lm: LanguageModel, prompt_ids: Sequence[int], terms: Sequence[ActiveTerm]) -> tuple[ActiveTerm, ...]:
@@ -31,17 +33,17 @@ def decide_gates(lm: LanguageModel, prompt_ids: Sequence[int], terms: Sequence[A
     return tuple(decided)
 
 
-def _prompt_means(lm: LanguageModel, prompt_ids: Sequence[int], layers: set[int]) -> dict[int, Tensor]:
-    """Return the mean block output over the prompt's own tokens, (D,) float32 on the CPU, at each layer."""
-    means: dict[int, Tensor] = {}
+def _prompt_means(lm: LanguageModel, prompt_ids: Sequence[int], layers: set[Spot]) -> dict[Spot, Tensor]:
+    """Return the mean activation over the prompt's own tokens, (D,) float32 on the CPU, at each layer."""
+    means: dict[Spot, Tensor] = {}
     first = first_own(lm, prompt_ids)
 
-    def read(layer: int, hidden: Tensor) -> Tensor:
-        means[layer] = hidden[0, first:].float().mean(dim=0).cpu()
+    def read(layer: Spot, hidden: Tensor) -> Tensor:
+        means[layer] = by_row(hidden, 1)[0, first:].float().mean(dim=0).cpu()
         return hidden
 
     ids = torch.tensor([list(prompt_ids)], device=lm.device)
-    with BlockHooks(lm.structure, read) as hooks:
+    with BlockHooks(lm.structure, read, lm) as hooks:
         hooks.cover(layers)
         pass_through_blocks(lm, ids, torch.ones_like(ids))
     return means

@@ -20,8 +20,10 @@ from steer_tui.engine.blockhooks import BlockHooks
 from steer_tui.engine.cache import keep_rows, new_cache
 from steer_tui.engine.groups import group
 from steer_tui.engine.model import LanguageModel
+from steer_tui.engine.pointhook import by_row
 from steer_tui.engine.prompt import pad_left
-from steer_tui.engine.resolve import LayerVector, first_best, layer_vector
+from steer_tui.engine.resolve import LayerVector, first_best, first_spot, layer_vector
+from steer_tui.engine.spot import Spot
 from steer_tui.engine.vector import SteeringVector
 
 PIECE_BYTES = 128 * 2**20
@@ -78,10 +80,9 @@ class Reader:
         """Begin with prompts of any lengths, one row each; concepts are placed at their first best layer."""
         self._lm = lm
         self._prompts = [list(prompt) for prompt in prompts]
-        self._concepts: dict[str, tuple[int, LayerVector]] = {}
+        self._concepts: dict[str, tuple[Spot, LayerVector]] = {}
         for name, vector in (concepts or {}).items():
-            layer = first_best(vector)
-            self._concepts[name] = (layer, layer_vector(vector, layer))
+            self._concepts[name] = (first_spot(vector), layer_vector(vector, first_best(vector)))
         self.readings = [Reading() for _ in prompts]
         self._rows = list(range(len(prompts)))
         self._cache = new_cache(lm.model.config)
@@ -89,7 +90,7 @@ class Reader:
         self._mask: Tensor | None = None
         self._lengths = [len(prompt) for prompt in prompts]
         self._accepts = frozenset(inspect.signature(lm.model.forward).parameters)
-        self._hidden: dict[int, Tensor] = {}
+        self._hidden: dict[Spot, Tensor] = {}
 
     @torch.inference_mode()
     def read(self, rows: Sequence[Sequence[int]], drawn_from: Sequence[Tensor | None] | None = None) -> None:
@@ -144,7 +145,7 @@ class Reader:
         if self._mask is not None:
             self._mask = torch.cat([self._mask, self._mask.new_ones(len(rows), count)], dim=1)
         assert self._last is not None
-        with BlockHooks(self._lm.structure, self._keep) as hooks:
+        with BlockHooks(self._lm.structure, self._keep, self._lm) as hooks:
             hooks.cover({layer for layer, _ in self._concepts.values()})
             logits = self._forward(ids, positions, last_only=False).float()
         predicted = torch.log_softmax(torch.cat([self._last.unsqueeze(1), logits[:, :-1]], dim=1), dim=-1)
@@ -168,8 +169,8 @@ class Reader:
             sum_here = float(places[content.to(places.device)].sum())
             reading.place_sums[name] = reading.place_sums.get(name, 0.0) + sum_here
 
-    def _keep(self, layer: int, hidden: Tensor) -> Tensor:
-        self._hidden[layer] = hidden
+    def _keep(self, layer: Spot, hidden: Tensor) -> Tensor:
+        self._hidden[layer] = by_row(hidden, len(self._rows))
         return hidden
 
     def _forward(self, ids: Tensor, positions: Tensor, *, last_only: bool) -> Tensor:

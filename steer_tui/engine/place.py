@@ -6,29 +6,22 @@ model for the length of a context and no longer.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
-from steer_tui.engine.activation import input_of, tensor_of, with_input, with_tensor
-from steer_tui.engine.extractchoices import BLOCK_OUT
+from steer_tui.engine.extractchoices import SITES
 from steer_tui.engine.model import LanguageModel
+from steer_tui.engine.pointhook import check_side, put_hook
 from steer_tui.engine.points import HookPoint
-from steer_tui.errors import ShapeMismatch, UsageError
+from steer_tui.engine.spot import STAR, point_name
+from steer_tui.errors import UsageError
 from steer_tui.text import one_line
-
-_NAMES = {
-    BLOCK_OUT: "blocks.*.hook_resid_post",
-    "attn_out": "blocks.*.hook_attn_out",
-    "mlp_out": "blocks.*.hook_mlp_out",
-}
-_STAR = "*"
-_SIDES = ("output", "input")
 
 PlaceFunction = Callable[[int, Tensor], Tensor]
 """(layer, activation (B, T, D)) -> what to go on with; the same tensor leaves the pass as it is."""
@@ -66,25 +59,18 @@ def find_place(lm: LanguageModel, site: str, layers: Sequence[int] | None = None
     if outside or not wanted:
         problem = f"no layer {outside[0]}" if outside else "no layer to read"
         raise UsageError(problem, hint=f"the model has layers 0-{count - 1}")
-    name = _NAMES.get(site, site)
-    if _STAR in name:
-        points = {layer: lm.layers.find(name.replace(_STAR, str(layer))) for layer in wanted}
+    if STAR in site or site in SITES:
+        points = {layer: lm.layers.find(point_name(site, layer)) for layer in wanted}
     else:
-        point = lm.layers.find(name)
+        point = lm.layers.find(site)
         points = {_layer_of(point, lm): point}
         if layers is not None and not set(points) <= set(wanted):
             raise UsageError(
-                f"{one_line(site)} lies in block {min(points)}", hint=f"write `{_STAR}` for the number to read others"
+                f"{one_line(site)} lies in block {min(points)}", hint=f"write `{STAR}` for the number to read others"
             )
     for point in points.values():
-        if point.side not in _SIDES:
-            raise UsageError(f"vectors cannot be read at {point.name}", hint="name a module, or attn_out, mlp_out")
+        check_side(point)
     return Place(site, points)
-
-
-def is_block_output(site: str) -> bool:
-    """Say whether a site is the output of blocks."""
-    return site in (BLOCK_OUT, _NAMES[BLOCK_OUT])
 
 
 def _layer_of(point: HookPoint, lm: LanguageModel) -> int:
@@ -105,7 +91,8 @@ class PlaceHooks:
     def __enter__(self) -> PlaceHooks:
         try:
             for layer, point in self._place.points.items():
-                self._handles.append(self._put(layer, point))
+                act = functools.partial(self._function, layer)
+                self._handles.append(put_hook(self._lm.model, self._lm.info.width, point, act))
         except BaseException:
             self._remove()
             raise
@@ -120,29 +107,3 @@ class PlaceHooks:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-
-    def _put(self, layer: int, point: HookPoint) -> RemovableHandle:
-        module: nn.Module = self._lm.model.get_submodule(point.module)
-
-        def after(module: nn.Module, args: Any, output: Any) -> Any:
-            changed = self._act(layer, point, tensor_of(output))
-            return None if changed is None else with_tensor(output, changed)
-
-        def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            changed = self._act(layer, point, input_of(args, kwargs))
-            return None if changed is None else with_input(args, kwargs, changed)
-
-        if point.side == "input":
-            return module.register_forward_pre_hook(before, with_kwargs=True)
-        return module.register_forward_hook(after)
-
-    def _act(self, layer: int, point: HookPoint, raw: Tensor | None) -> Tensor | None:
-        """Return what to go on with; None where nothing changes."""
-        if raw is None or not raw.is_floating_point() or raw.shape[-1] != self._lm.info.width:
-            found = "no tensor" if raw is None else f"{raw.shape[-1]} features"
-            raise ShapeMismatch(
-                f"{point.name} gives {found}, the residual stream has {self._lm.info.width}",
-                hint="a steering vector is as wide as the residual stream; read another module",
-            )
-        changed = self._function(layer, raw)
-        return None if changed is raw else changed

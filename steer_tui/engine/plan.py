@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from steer_tui.engine.pointhook import by_row
 from steer_tui.engine.resolve import ActiveTerm
+from steer_tui.engine.spot import Spot, spot_order
 from steer_tui.engine.stages import AddStage, Entry, OperatorStage, Stage
 
 
@@ -27,15 +29,15 @@ class Plan:
         self._width = width
         self._device = device
         self._dtype = dtype
-        self._stages: dict[int, list[Stage]] = {}
+        self._stages: dict[Spot, list[Stage]] = {}
         self._pairs: list[tuple[int, int]] = []
         self._active: dict[tuple[int, int], bool] | None = None
         self._positions: Tensor | None = None
-        self._buffers: dict[tuple[int, int], Tensor] = {}
+        self._buffers: dict[tuple[Spot, int], Tensor] = {}
 
     @property
-    def layers(self) -> frozenset[int]:
-        """Blocks that any term of any row acts on."""
+    def layers(self) -> frozenset[Spot]:
+        """Blocks, and other spots, that any term of any row acts on."""
         return frozenset(self._stages)
 
     def set_rows(self, terms: Mapping[int, Sequence[ActiveTerm]]) -> None:
@@ -85,8 +87,13 @@ class Plan:
                 for stage in stages:
                     stage.refresh(active)
 
-    def apply(self, layer: int, hidden: Tensor) -> Tensor:
-        """Return the output of block `layer`, (R, T, D), as steered; the very same tensor where nothing acts."""
+    def apply(self, layer: Spot, hidden: Tensor) -> Tensor:
+        """Return the output of block `layer`, or what passes at another spot, (R, T, D) or (R * T, D), as steered.
+
+        It is the very same tensor where nothing acts.
+        """
+        if hidden.dim() == 2:
+            return self.apply(layer, by_row(hidden, len(self._terms))).flatten(0, 1)
         for stage in self._stages.get(layer, ()):
             if self._positions is None:
                 hidden = stage.step(hidden)
@@ -98,28 +105,29 @@ class Plan:
         self._pairs = [(row, slot) for row, terms in enumerate(self._terms) for slot in range(len(terms))]
         self._active = None
         groups = [_groups(terms) for terms in self._terms]
-        layers = {layer for terms in self._terms for term in terms for layer in term.layers}
-        self._stages = {layer: self._layer_stages(layer, groups) for layer in sorted(layers)}
+        spots = {one for terms in self._terms for term in terms for one in term.spots}
+        self._stages = {one: self._spot_stages(one, groups) for one in sorted(spots, key=spot_order)}
 
-    def _layer_stages(self, layer: int, groups: Sequence[Sequence[Sequence[tuple[int, ActiveTerm]]]]) -> list[Stage]:
-        """Return the stages of one block: the n-th group of every row acts in the n-th place."""
+    def _spot_stages(self, one: Spot, groups: Sequence[Sequence[Sequence[tuple[int, ActiveTerm]]]]) -> list[Stage]:
+        """Return the stages of one spot: the n-th group of every row acts in the n-th place."""
+        layer = one if isinstance(one, int) else one[1]
         stages: list[Stage] = []
         for place in range(max(map(len, groups), default=0)):
             by_op: dict[str, list[Entry]] = {}
             for row, row_groups in enumerate(groups):
                 for slot, term in row_groups[place] if place < len(row_groups) else ():
-                    if layer in term.layers:
+                    if one in term.spots:
                         by_op.setdefault(term.op, []).append(Entry(row, slot, term, layer))
             for op, entries in by_op.items():
                 if op == "add":
-                    stages.append(AddStage(entries, self._buffer(layer, len(stages)), self._device))
+                    stages.append(AddStage(entries, self._buffer(one, len(stages)), self._device))
                 else:
                     stages.append(OperatorStage(op, entries, self._device))
         return stages
 
-    def _buffer(self, layer: int, place: int) -> Tensor:
+    def _buffer(self, one: Spot, place: int) -> Tensor:
         """Return the (R, D) tensor that an addition lives in; the same one after every change of the recipe."""
-        key = (layer, place)
+        key = (one, place)
         if key not in self._buffers:
             self._buffers[key] = torch.zeros(len(self._terms), self._width, device=self._device, dtype=self._dtype)
         return self._buffers[key]

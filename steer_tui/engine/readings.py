@@ -15,9 +15,10 @@ from torch import Tensor
 from steer_tui.engine.blockhooks import BlockHooks
 from steer_tui.engine.model import LanguageModel
 from steer_tui.engine.passages import Passage
-from steer_tui.engine.place import Place, PlaceHooks, is_block_output
+from steer_tui.engine.place import Place, PlaceHooks
 from steer_tui.engine.prompt import pad_left
 from steer_tui.engine.reading import pass_through_blocks
+from steer_tui.engine.spot import spot
 from steer_tui.errors import Cancelled, UsageError
 
 BATCH_TOKENS = 1024
@@ -126,7 +127,7 @@ def _read_batch(lm: LanguageModel, rows: Sequence[Passage], place: Place) -> tup
     is_all = bool(read.all())
     weights = read.float() / read.sum(dim=1, keepdim=True)
     weights, read = weights.to(lm.device), read.to(lm.device)
-    layers, plain = place.layers, is_block_output(place.site)
+    layers, plain = place.layers, isinstance(spot(place.site, 0), int)
     means: dict[int, Tensor] = {}
     norms: dict[int, Tensor] = {}
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from steer_tui.engine.extractchoices import BLOCK_OUT
 from steer_tui.engine.recipe import Recipe, Term, require_names
+from steer_tui.engine.spot import Spot, spot
 from steer_tui.engine.vector import SteeringVector
 from steer_tui.errors import RecipeError, ShapeMismatch
 
@@ -42,9 +44,17 @@ class ActiveTerm:
     layers: tuple[int, ...]
     vectors: Mapping[int, LayerVector]
     gate_vector: LayerVector | None = None
-    gate_layer: int | None = None
+    gate_layer: Spot | None = None
+    """Where the gate's vector is read; None without a gate."""
     is_open: bool | None = None
     """Whether the row's gate holds; None before that is known, and where there is no gate."""
+    site: str = BLOCK_OUT
+    """Where in its blocks the vector acts."""
+
+    @property
+    def spots(self) -> tuple[Spot, ...]:
+        """Where it acts, in the order of `layers`."""
+        return tuple(spot(self.site, layer) for layer in self.layers)
 
     @property
     def op(self) -> str:
@@ -95,6 +105,11 @@ def first_best(vector: SteeringVector) -> int:
     return next((layer for layer in vector.meta.best_layers if layer in vector.layers), min(vector.layers))
 
 
+def first_spot(vector: SteeringVector) -> Spot:
+    """Return where a concept is measured: the vector's own site at its first best layer."""
+    return spot(vector.meta.site, first_best(vector))
+
+
 def resolve(
     recipe: Recipe, vectors: Mapping[str, SteeringVector], layer_count: int, width: int
 ) -> tuple[ActiveTerm, ...]:
@@ -121,10 +136,10 @@ def _resolve_term(term: Term, vectors: Mapping[str, SteeringVector], count: int)
         raise RecipeError(f"vector {term.name!r} has no layer {missing[0]}", hint=f"it has {have}")
     ready = {layer: layer_vector(vector, layer) for layer in layers}
     if term.gate is None:
-        return ActiveTerm(term, layers, ready)
+        return ActiveTerm(term, layers, ready, site=vector.meta.site)
     gate = vectors[term.gate.name]
-    at = first_best(gate)
-    return ActiveTerm(term, layers, ready, layer_vector(gate, at), at)
+    read = layer_vector(gate, first_best(gate))
+    return ActiveTerm(term, layers, ready, read, first_spot(gate), site=vector.meta.site)
 
 
 def require_fit(vector: SteeringVector, layer_count: int, width: int) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from steer_tui.engine.resolve import layer_vector
+from steer_tui.engine.resolve import first_spot, layer_vector
 from steer_tui.engine.types import Stats
 from steer_tui.engine.vector import SteeringVector
 
@@ -37,7 +37,9 @@ class Watch:
         units = torch.zeros(*shape, self._after.shape[-1])
         origins, lengths = torch.zeros(shape), torch.full(shape, math.nan)
         for index, vector in enumerate(vectors.values()):
-            for layer in set(vector.layers) & set(self.layers):
+            # What is read at another site has no place on the residual stream.
+            read = vector.layers if isinstance(first_spot(vector), int) else ()
+            for layer in set(read) & set(self.layers):
                 at, known = self._slot[layer], layer_vector(vector, layer)
                 units[index, at], origins[index, at] = known.unit, known.origin
                 lengths[index, at] = known.length or math.nan

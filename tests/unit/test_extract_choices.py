@@ -131,7 +131,7 @@ def test_a_module_path_is_read_in_its_block_or_with_a_star_in_all() -> None:
         ("model.layers.9.mlp", "no hook point"),
         ("model.layers", "cannot be hooked"),
         ("lm_head", "never called"),
-        ("blocks.0.attn.hook_q", "cannot be read"),
+        ("blocks.0.attn.hook_q", "cannot act"),
         ("model.layers.1.mlp.up_proj", "64 features"),
         ("", "no hook point"),
     ],
