@@ -34,7 +34,11 @@ def note(line: str) -> None:
 
 def print_json(value: object) -> None:
     """Print one JSON object on stdout; NaN and infinity, which JSON lacks, become null."""
-    sys.stdout.write(json.dumps(_plain(value), ensure_ascii=True) + "\n")
+    try:
+        text = json.dumps(value, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_plain(value))
+    sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 

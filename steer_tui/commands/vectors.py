@@ -76,9 +76,9 @@ def _row(listed: Listed) -> list[str]:
     kept = "bundled" if entry.bundled else "own"
     if listed.note is not None:
         kept += f"; {listed.note}"
-    if entry.meta is None:
+    if entry.known is None:
         return [entry.name, entry.path.parent.name, "", "", "", "", f"{kept}; {entry.problem}"]
-    meta = entry.meta
+    meta = entry.known
     layers = format_layers(tuple(sorted(meta.best_layers)))
     return [entry.name, meta.model["id"], meta.group, meta.method, str(meta.pairs), layers, kept]
 

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypedDict
 
 from steer_tui.engine.oddpairs import OddPair, odd_pairs_from_json
@@ -231,7 +232,15 @@ def _layer(value: object, key: str) -> int:
 def _numbers(value: object, key: str) -> dict[str, float]:
     if not isinstance(value, dict):
         raise LibraryError(f"{key!r} is not an object")
-    return {one_line(str(name)): _number(number, key) for name, number in value.items() if number is not None}
+    return {_measure(str(name)): _number(number, key) for name, number in value.items() if number is not None}
+
+
+def _measure(name: str) -> str:
+    return _short(name) if len(name) < 40 else one_line(name)
+
+
+_short = lru_cache(maxsize=256)(one_line)
+"""The same few names come again for every layer of every vector."""
 
 
 def _number(value: object, key: str) -> float:

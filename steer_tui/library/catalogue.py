@@ -74,7 +74,7 @@ def _match(entry: VectorEntry, info: ModelInfo | None) -> tuple[Match, bool]:
 
 def _rivalry(entry: VectorEntry, is_for_model: bool) -> tuple[str, str]:
     """Return what only one vector can be: a name for a model. The model in use has the empty id here."""
-    model = entry.meta.model["id"] if entry.meta else one_line(entry.path.parent.name)
+    model = entry.known.model["id"] if entry.known else one_line(entry.path.parent.name)
     return "" if is_for_model else model, entry.name
 
 
@@ -92,14 +92,14 @@ def _note(match: Match, rivals: Sequence[Match]) -> str | None:
 
 def made_for_another(entry: VectorEntry) -> str:
     """Return which other model an entry that parses was made for."""
-    assert entry.meta is not None
-    model = entry.meta.model
+    assert entry.known is not None
+    model = entry.known.model
     return f"was made for {model['id']} ({model['layers']} layers, width {model['width']})"
 
 
 def _place(listed: Listed) -> Place:
     entry = listed.entry
-    meta = entry.meta
+    meta = entry.known
     model = meta.model["id"] if meta else entry.path.parent.name
     group = meta.group.casefold() if meta else ""
     other = "" if listed.is_for_model else model.casefold()

@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from steer_tui.engine.types import ModelInfo
 from steer_tui.engine.vectormeta import VectorMeta
 from steer_tui.errors import LibraryError
+from steer_tui.library.glance import Glance
 from steer_tui.library.header import read_header
 from steer_tui.library.names import is_name, slug
 from steer_tui.text import one_line
@@ -24,17 +26,27 @@ NOT_A_NAME = "has a file name that cannot be a vector's name"
 
 @dataclass(frozen=True, slots=True)
 class VectorEntry:
-    """One vector file as a list shows it: `meta` and `layers` are there, or `problem` says why not."""
+    """One vector file as a list shows it: `known` and `layers` are there, or `problem` says why not."""
 
     path: Path
     name: str
     """What recipes call it; cleaned text where the file's name cannot be a name."""
     bundled: bool
-    meta: VectorMeta | None = None
+    known: VectorMeta | Glance | None = None
+    """What lists need of its metadata; the whole of it where the file was read just now."""
     layers: tuple[int, ...] = ()
     size_bytes: int = 0
     problem: str | None = None
     """A sentence part that follows the file's name: `is cut short`."""
+    mark: str = ""
+    """By which a change of the file is seen; empty where the whole of its metadata is here."""
+
+    @property
+    def meta(self) -> VectorMeta | None:
+        """The whole of its metadata, read from the file if need be; None where `problem` says why not."""
+        if isinstance(self.known, Glance):
+            return _whole_meta(self.path, self.name, self.mark) or self.known.to_meta(self.name)
+        return self.known
 
     def to_json(self) -> dict[str, object]:
         """Return one entry of `vectors list --json`."""
@@ -58,12 +70,21 @@ class Match:
     """Why it cannot be used, None where it can."""
 
 
+@lru_cache(maxsize=1024)
+def _whole_meta(path: Path, name: str, mark: str) -> VectorMeta | None:
+    """Return a file's metadata, None where it no longer parses; `mark` keeps what was read before a change apart."""
+    try:
+        return replace(read_header(path).meta, name=name)
+    except LibraryError:
+        return None
+
+
 def match_entry(entry: VectorEntry, info: ModelInfo) -> Match | None:
     """Return how a vector fits a model, None where it was made for another one."""
-    if entry.meta is None:
+    if entry.known is None:
         is_in_folder = slug(info.id) == entry.path.parent.name
         return Match(entry, problem=entry.problem) if is_in_folder else None
-    model = entry.meta.model
+    model = entry.known.model
     is_same = model["fingerprint"] == info.fingerprint and bool(info.fingerprint)
     if not is_same and model["id"] != one_line(info.id):
         return None
@@ -103,9 +124,13 @@ def folders(root: Path) -> list[Path]:
 
 def folder_entries(folder: Path, *, is_bundled: bool) -> Iterator[VectorEntry]:
     """Yield the vector files in one folder, by name."""
-    for path in visible(folder):
-        if path.name.endswith(SUFFIX):
-            yield read_entry(path, is_bundled=is_bundled)
+    for path in vector_files(folder):
+        yield read_entry(path, is_bundled=is_bundled)
+
+
+def vector_files(folder: Path) -> list[Path]:
+    """Return the visible files in a folder that are called as vectors are, by name."""
+    return [path for path in visible(folder) if path.name.endswith(SUFFIX)]
 
 
 def visible(folder: Path) -> list[Path]:
@@ -119,6 +144,6 @@ def visible(folder: Path) -> list[Path]:
 
 def belongs_to(entry: VectorEntry, model: str) -> bool:
     """Say whether a vector is listed under a model's id or folder name."""
-    if entry.meta is not None and entry.meta.model["id"] == one_line(model):
+    if entry.known is not None and entry.known.model["id"] == one_line(model):
         return True
     return entry.path.parent.name in (model, slug(model))

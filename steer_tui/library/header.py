@@ -10,7 +10,7 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, TypeGuard
+from typing import NoReturn
 
 from steer_tui.engine.vectormeta import VectorMeta
 from steer_tui.errors import LibraryError
@@ -185,19 +185,13 @@ def _check_tensor(entry: object) -> tuple[int, tuple[int, int]]:
     if entry.get("dtype") != "F32":
         raise LibraryError("holds numbers that are not float32")
     shape, offsets = entry.get("shape"), entry.get("data_offsets")
-    if _are_whole(shape, 1) and _are_whole(offsets, 2) and 0 < shape[0] <= MAX_WIDTH:
-        begin, end = offsets
-        if end - begin != 4 * shape[0]:
-            raise LibraryError("is damaged: a tensor's shape and length disagree")
-        return shape[0], (begin, end)
+    if type(shape) is list and len(shape) == 1 and type(offsets) is list and len(offsets) == 2:
+        width, (begin, end) = shape[0], offsets
+        if type(width) is type(begin) is type(end) is int and 0 < width <= MAX_WIDTH and begin >= 0:
+            if end - begin != 4 * width:
+                raise LibraryError("is damaged: a tensor's shape and length disagree")
+            return width, (begin, end)
     raise LibraryError("is damaged: a tensor has no shape [width]")
-
-
-def _are_whole(value: object, count: int) -> TypeGuard[list[int]]:
-    """Say whether a value is a list of so many whole numbers of 0 or more."""
-    return (
-        isinstance(value, list) and len(value) == count and all(type(number) is int and number >= 0 for number in value)
-    )
 
 
 def _check_agreement(meta: VectorMeta, layers: dict[int, int]) -> None:

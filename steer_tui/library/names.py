@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from steer_tui.errors import UsageError
 from steer_tui.text import one_line, truncate
@@ -41,6 +42,7 @@ def is_name(name: str) -> bool:
     return _is_encodable(name) and _problem(name) is None and unicodedata.is_normalized("NFC", name)
 
 
+@lru_cache(maxsize=256)
 def slug(text: str) -> str:
     """Return a name made from any text, such as a model's id: `org/model` becomes `org--model`.
 

@@ -28,7 +28,7 @@ class Query:
 
     def matches(self, entry: VectorEntry) -> bool:
         """Say whether an entry is asked for; a file that does not parse is known by its name and folder alone."""
-        meta = entry.meta
+        meta = entry.known
         folder = one_line(entry.path.parent.name)
         if meta is None:
             models: tuple[str, ...] = (folder,)

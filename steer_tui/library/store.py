@@ -22,9 +22,12 @@ from steer_tui.library.entries import (
     VectorEntry,
     belongs_to,
     find_entries,
+    folders,
     match_entry,
+    vector_files,
 )
 from steer_tui.library.header import TENSOR_PREFIX, header_of, read_file
+from steer_tui.library.index import EntryIndex
 from steer_tui.library.keeper import Keeper
 from steer_tui.library.names import check_name, is_name
 from steer_tui.library.query import Query
@@ -67,6 +70,7 @@ class VectorStore:
         self._trash = paths.trash
         self._keeper = Keeper(paths.vectors, paths.trash)
         self._bundled = bundled("vectors")
+        self._index = EntryIndex(paths.state / "vectors.sqlite3")
 
     def list(self, model: str | None = None) -> Entries:
         """Return every vector file, headers read only, the user's own first, by folder and name.
@@ -74,7 +78,8 @@ class VectorStore:
         Args:
             model: A model's id or folder in the library; None lists the vectors of all models.
         """
-        entries = [*find_entries(self._own, is_bundled=False), *find_entries(self._bundled, is_bundled=True)]
+        own = (entry for folder in folders(self._own) for entry in self._index.read(vector_files(folder)))
+        entries = [*own, *find_entries(self._bundled, is_bundled=True)]
         if model is None:
             return entries
         return [entry for entry in entries if belongs_to(entry, model)]
@@ -124,7 +129,7 @@ class VectorStore:
                 loaded.problems.setdefault(name, problem)
         known = {match.entry.name for match in matches}
         loaded.others = {
-            entry.name: made_for_another(entry) for entry in entries if entry.meta and entry.name not in known
+            entry.name: made_for_another(entry) for entry in entries if entry.known and entry.name not in known
         }
         for name in loaded.vectors.keys() & loaded.problems.keys():
             problem = loaded.problems.pop(name)

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from steer_tui.library.entries import SUFFIX, VectorEntry, folders, read_entry, visible
+from steer_tui.library.entries import SUFFIX, VectorEntry, folders, read_entry, vector_files
 from steer_tui.library.names import is_name, slug
 
 _STAMP = "%Y%m%dT%H%M%S%fZ"
@@ -55,14 +55,13 @@ def read_removed(path: Path) -> Removed:
     entry = read_entry(path, is_bundled=False)
     name, when = (match["name"], _time(match["stamp"])) if match else (entry.name, _NEVER)
     meta = None if entry.meta is None else replace(entry.meta, name=name)
-    entry = replace(entry, name=name if is_name(name) else entry.name, meta=meta)
+    entry = replace(entry, name=name if is_name(name) else entry.name, known=meta)
     return Removed(path, entry.name, when, path.parent.name, entry)
 
 
 def find_removed(trash: Path) -> list[Removed]:
     """Return what is in the trash, newest first; files put there by others are listed too."""
-    paths = (path for folder in folders(trash) for path in visible(folder) if path.name.endswith(SUFFIX))
-    found = [read_removed(path) for path in paths]
+    found = [read_removed(path) for folder in folders(trash) for path in vector_files(folder)]
     return sorted(found, key=lambda removed: (removed.removed, removed.path.name), reverse=True)
 
 

@@ -89,7 +89,7 @@ def verify(
 
 def _check(entry: VectorEntry, concepts: Mapping[str, Concept]) -> tuple[list[Finding], bool]:
     """Return what there is to say of one file, and whether it has a seal."""
-    if entry.meta is None:
+    if entry.known is None:
         return [Finding(entry, entry.problem or "cannot be read", True)], False
     try:
         data = read_file(entry.path)
