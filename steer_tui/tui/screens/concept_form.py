@@ -66,6 +66,8 @@ class Pairs(TextArea):
         self.border_title = Content("Pairs")
 
     async def _on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        event.prevent_default()  # Textual would call the base class's handler once more
         event.text = clean(event.text)[:LARGEST]
         await super()._on_paste(event)
 
@@ -192,6 +194,12 @@ class ConceptForm(FormDialog[ConceptMade]):
         return f"your present {known.name} goes to the trash"
 
     # Making it
+
+    def action_submit(self) -> None:
+        """Have it made, if what was read last makes sense."""
+        self._show_words()
+        if self.button.is_ready:
+            self.submit()
 
     def submit(self) -> None:
         """Have it made."""

@@ -38,6 +38,7 @@ class Line(Input):
         )
 
     def _on_paste(self, event: events.Paste) -> None:
+        event.prevent_default()  # Textual calls the base class's handler by itself
         event.text = one_line(clean(event.text))[:LONGEST]
         super()._on_paste(event)
 
