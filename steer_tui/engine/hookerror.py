@@ -60,7 +60,7 @@ def checked(new: Any, old: Tensor) -> Tensor:
     return new
 
 
-def hook_error(error: Exception, hook: str, point: str, function: Callable[..., Any]) -> HookError:
+def hook_error(error: Exception | SystemExit, hook: str, point: str, function: Callable[..., Any]) -> HookError:
     """Return the one error for what a hook raised.
 
     Args:
@@ -82,7 +82,7 @@ def hook_error(error: Exception, hook: str, point: str, function: Callable[..., 
     )
 
 
-def _user_line(error: Exception) -> tuple[str, int] | None:
+def _user_line(error: BaseException) -> tuple[str, int] | None:
     """Return the innermost line that is neither ours nor a library's."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if frame.lineno is not None and not _is_foreign(frame.filename):

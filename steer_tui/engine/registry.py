@@ -228,7 +228,7 @@ class Layers:
                 raw = self._let(one, module, inputs, raw, now)
             except torch.OutOfMemoryError:
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:  # a hook that leaves the program would leave it half hooked
                 self.reset()
                 function = user_code_of(hook) or apply_hook
                 raise hook_error(error, hook.name, one.point.name, function) from error
