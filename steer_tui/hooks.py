@@ -37,13 +37,14 @@ from steer_tui.engine.detectors import (
 from steer_tui.engine.export import export_model
 from steer_tui.engine.hookerror import HookError
 from steer_tui.engine.hooks import Controller, Detector, FunctionHook, Hook, HookType
-from steer_tui.engine.hookstatistics import RunningStatsDetector, TokenTraceDetector
+from steer_tui.engine.hookstatistics import RunningStatsDetector
 from steer_tui.engine.moment import Moment
 from steer_tui.engine.orthogonal import orthogonal_edit
 from steer_tui.engine.points import HookPoint
 from steer_tui.engine.registry import Layers
 from steer_tui.engine.sae import TopKSae
 from steer_tui.engine.selective import HeadController, SelectiveController
+from steer_tui.engine.tokentrace import TokenTraceDetector
 from steer_tui.engine.toptexts import TopKTextsDetector, TopText
 from steer_tui.engine.user_hooks import HookFile, load_hooks
 from steer_tui.engine.weightedit import WeightEdit

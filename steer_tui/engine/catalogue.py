@@ -22,12 +22,13 @@ from steer_tui.engine.controllers import (
 )
 from steer_tui.engine.coordinated import PatchController
 from steer_tui.engine.detectors import LayerActivationDetector, LoggingDetector
-from steer_tui.engine.hookkinds import WHEN, find_kind
+from steer_tui.engine.hookkinds import WHEN, checked_value, find_kind
 from steer_tui.engine.hooks import Hook
-from steer_tui.engine.hookstatistics import RunningStatsDetector, TokenTraceDetector
+from steer_tui.engine.hookstatistics import RunningStatsDetector
 from steer_tui.engine.hookvalues import FILE, HookSpec, PointInfo
 from steer_tui.engine.points import HookPoint
 from steer_tui.engine.selective import HeadController, SelectiveController
+from steer_tui.engine.tokentrace import TokenTraceDetector
 from steer_tui.engine.toptexts import TopKTextsDetector
 from steer_tui.engine.user_hooks import HookFile
 from steer_tui.errors import UsageError
@@ -93,12 +94,12 @@ def _own(spec: HookSpec, file: HookFile | None) -> Hook:
 
 def _ready(lm: Any, point: HookPoint, spec: HookSpec, vectors: Mapping[str, Any]) -> Hook:
     kind = find_kind(spec.kind)
-    known = {parameter.name: parameter.default for parameter in (*kind.parameters, *(WHEN if kind.changes else ()))}
+    known = {parameter.name: parameter for parameter in (*kind.parameters, *(WHEN if kind.changes else ()))}
     given = dict(spec.values)
     wrong = set(given) - set(known)
     if wrong:
         raise UsageError(f"{spec.kind} has no parameter {min(wrong)!r}", hint=f"it has {', '.join(known)}")
-    values = known | given
+    values = {name: checked_value(one, given.get(name, one.default)) for name, one in known.items()}
     if not kind.changes:
         return _detector(lm, kind.name, values)
     return _conditioned(_controller(lm, point, kind.name, values, vectors), values)

@@ -29,9 +29,10 @@ from steer_tui.engine.coordinated import PatchController, StatisticsController
 from steer_tui.engine.decode import Decoder, Row
 from steer_tui.engine.detectors import LayerActivationDetector, LimitedAccumulator
 from steer_tui.engine.hooks import Hook
-from steer_tui.engine.hookstatistics import RunningStatsDetector, TokenTraceDetector
+from steer_tui.engine.hookstatistics import RunningStatsDetector
 from steer_tui.engine.model import LanguageModel
 from steer_tui.engine.selective import HeadController, SelectiveController
+from steer_tui.engine.tokentrace import TokenTraceDetector
 from steer_tui.engine.toptexts import TopKTextsDetector
 from steer_tui.engine.types import Sampling
 

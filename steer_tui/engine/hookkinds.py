@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from steer_tui.errors import UsageError
+from steer_tui.text import one_line
 
 Form = Literal["number", "count", "indices", "choice", "vector", "text", "bound"]
 """How a value is written: a number, a whole number from 1, `0,3,5-7`, one of `choices`, a vector's name, any text, a
 number or nothing."""
+
+
+MOST = 1_000_000
+"""Greatest whole number that a hook may be given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +136,7 @@ def parse_value(parameter: Parameter, text: str) -> Any:
     text = text.strip()
     try:
         if parameter.form == "number" or (parameter.form == "bound" and text):
-            return float(text)
+            return _finite(float(text))
         if parameter.form == "bound":
             return None
         if parameter.form == "count":
@@ -144,6 +150,30 @@ def parse_value(parameter: Parameter, text: str) -> Any:
     return text
 
 
+def checked_value(parameter: Parameter, value: Any) -> Any:
+    """Return a parameter's value as hooks take it: whole lists as tuples, whole numbers as they are.
+
+    Raises:
+        UsageError: naming the parameter, where it is no such value.
+    """
+    form = parameter.form
+    if value is None and form == "bound":
+        return None
+    if form in ("number", "bound") and _is_number(value) and math.isfinite(value):
+        return value
+    if form == "count" and _is_whole(value) and 1 <= value <= MOST:
+        return value
+    if form == "indices" and isinstance(value, (tuple, list)) and all(_is_whole(one) and one >= 0 for one in value):
+        return tuple(value)
+    if form == "choice" and value in parameter.choices:
+        return value
+    if form in ("text", "vector") and isinstance(value, str):
+        return value
+    kinds = _WORDS | {"choice": f"one of {', '.join(parameter.choices)}", "text": "text", "vector": "vector's name"}
+    article = "" if form in ("choice", "text") else "a "
+    raise UsageError(f"{parameter.name}: {one_line(repr(value))[:60]} is not {article}{kinds[form]}")
+
+
 def format_value(value: Any) -> str:
     """Return a value as `parse_value` reads it."""
     if value is None:
@@ -153,11 +183,30 @@ def format_value(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-_WORDS = {"number": "number", "bound": "number", "count": "whole number from 1", "indices": "list such as 0,3,5-7"}
+_WORDS = {
+    "number": "number",
+    "bound": "number",
+    "count": f"whole number from 1 to {MOST}",
+    "indices": "list such as 0,3,5-7",
+}
+
+
+def _finite(number: float) -> float:
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _at_least_one(number: int) -> int:
-    if number < 1:
+    if not 1 <= number <= MOST:
         raise ValueError
     return number
 

@@ -195,8 +195,10 @@ class Moment:
         if self.now is None:
             return ("batch", "pos", *rest) if len(shape) >= 3 else ()
         rows = self.now.batch if self._chosen is None else len(self._chosen)
-        fits = len(shape) >= 2 and rows and shape[0] == rows and shape[1] <= self.now.length
-        return ("batch", "pos", *rest) if fits else ()
+        # One token where a model was asked for the newest logits alone.
+        fits = len(shape) >= 2 and rows and shape[0] == rows and shape[1] in (1, self.now.length)
+        is_other = point is not None and point.axes and "pos" not in point.axes
+        return ("batch", "pos", *rest) if fits and not is_other else ()
 
 
 def _span(line: list[bool]) -> slice:

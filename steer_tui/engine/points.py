@@ -83,7 +83,7 @@ class HookPoint:
             batch: Rows of the pass; 0 where they are not known.
             length: Tokens per row of the pass.
         """
-        if raw.dim() == 2 and batch and self.flat and raw.shape[0] == batch * length:
+        if raw.dim() == 2 and len(self.axes) > 2 and batch and self.flat and raw.shape[0] == batch * length:
             raw = raw.unflatten(0, (batch, length))
         if self.heads:
             raw = raw.unflatten(-1, (self.heads, -1))

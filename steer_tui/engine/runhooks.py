@@ -14,9 +14,9 @@ from steer_tui.engine.catalogue import build_hook
 from steer_tui.engine.hooked import FwdHooks
 from steer_tui.engine.hookmeter import Meter
 from steer_tui.engine.hooks import Controller, Hook
-from steer_tui.engine.hookstatistics import TokenTraceDetector, fold_together
 from steer_tui.engine.hookvalues import FILE, HookReport, HookSpec, Watched
 from steer_tui.engine.seen import seen_by
+from steer_tui.engine.tokentrace import TokenTraceDetector, fold_together
 from steer_tui.engine.user_hooks import HookFile, load_hooks
 from steer_tui.errors import UsageError
 

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from steer_tui.engine.detectors import LayerActivationDetector
 from steer_tui.engine.hooks import Hook
-from steer_tui.engine.hookstatistics import RunningStatsDetector, TokenTraceDetector
+from steer_tui.engine.hookstatistics import RunningStatsDetector
 from steer_tui.engine.hookvalues import TokenStatistics
+from steer_tui.engine.tokentrace import TokenTraceDetector
 from steer_tui.engine.toptexts import TopKTextsDetector
 
 Seen = tuple[tuple[str, Any], ...]

@@ -15,6 +15,7 @@ from steer_tui.engine.hooks import HookType
 from steer_tui.errors import UsageError
 from steer_tui.text import clean
 
+_MOST_TEXTS = 1000
 _CONTEXT = 64
 """Tokens of a text that are kept before and including the one that counts."""
 
@@ -49,15 +50,15 @@ class TopKTextsDetector(ReadyDetector):
 
         Args:
             layer_signature: Where it belongs; the registry's argument wins.
-            top_k: Texts per neuron, at least 1.
+            top_k: Texts per neuron, 1 to 1000.
             tokenizer: Turns ids into text when texts are asked for: `lm.tokenizer`.
             neurons: Indices of the last axis; None for all.
             hook_type: Side of the module, where the signature is a module.
             rows: Rows of a batch that it reads; None for all.
         """
         super().__init__(layer_signature, hook_type=hook_type, rows=rows)
-        if top_k < 1:
-            raise UsageError(f"top_k {top_k} is less than 1")
+        if not 1 <= top_k <= _MOST_TEXTS:
+            raise UsageError(f"top_k {top_k} is not between 1 and {_MOST_TEXTS}")
         self.top_k = top_k
         self.neurons = list(neurons) if neurons is not None else None
         self._tokenizer = tokenizer
@@ -73,7 +74,7 @@ class TopKTextsDetector(ReadyDetector):
         ids = moment.ids
         if ids is None or "key" in moment.axes:
             raise UsageError("texts can be kept only at points with one activation per token")
-        values = activation.detach().flatten(2).float()
+        values = (activation.flatten(2) if activation.dim() > 2 else activation.unsqueeze(-1)).detach().float()
         values = values if self.neurons is None else values[..., self.neurons]
         positions = moment.positions
         values = values.masked_fill((positions < 0).unsqueeze(-1), -torch.inf)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +16,11 @@ from steer_tui.engine.decode import Decoder
 from steer_tui.engine.generate import Controls, generate
 from steer_tui.engine.hookerror import HookError
 from steer_tui.engine.hookvalues import HookSpec, vector_names
-from steer_tui.engine.types import Change, Request, RunResult, Step
+from steer_tui.engine.types import Change, Request, RunResult, Sampling, Step
 from steer_tui.errors import SteerError, UsageError
 from steer_tui.session.journal import Journal
 from steer_tui.session.records import request_from_json, request_to_json
+from tests.unit.architectures import ARCHITECTURES
 from tests.unit.hooktools import is_clean, model_of
 from tests.unit.runs import TOKENS, request, said
 from tests.unit.tiny import new_vectors
@@ -212,7 +214,7 @@ def test_errors_name_the_hook_and_nothing_has_run(tmp_path: Path) -> None:
     own.write_text(OWN)
     for wrong, message in (
         (spec("scale", "blocks.9.hook_resid_post"), "hook blocks.9.hook_resid_post=scale: no hook point is called"),
-        (spec("scale", factor=float("nan")), f"hook {RESID}=scale: scale_factor nan is no finite number"),
+        (spec("scale", factor=float("nan")), f"hook {RESID}=scale: factor: nan is not a number"),
         (spec("sclae"), f"hook {RESID}=sclae: no hook is called 'sclae'"),
         (spec("add", vector="angry"), f"hook {RESID}=add: no vector is called 'angry'"),
         (spec("file", name="double"), f"hook {RESID}=double: no file is named"),
@@ -225,6 +227,68 @@ def test_errors_name_the_hook_and_nothing_has_run(tmp_path: Path) -> None:
     with pytest.raises(HookError, match=rf"hook broken at {RESID} failed: it returned shape .* \(line 5 of .*own.py\)"):
         run((spec("file", name="broken"),), hook_file=str(own))
     assert is_clean(model_of("llama"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("scale", {"factor": "2"}),
+        ("scale", {"factor": True}),
+        ("scale", {"factor": None}),
+        ("scale", {"every": 1.5}),
+        ("scale", {"every": 0}),
+        ("scale", {"above": float("inf")}),
+        ("scale", {"positions": 3}),
+        ("scale", {"positions": ("a",)}),
+        ("scale", {"positions": (-1,)}),
+        ("neurons", {"neurons": None}),
+        ("neurons", {"action": "explode"}),
+        ("clamp", {"low": [1]}),
+        ("patch", {"prompt": 3}),
+        ("add", {"vector": ["happy"]}),
+        ("top-texts", {"top_k": 10**30}),
+        ("top-texts", {"top_k": "\x1b[31m" * 50}),
+    ],
+)
+def test_values_of_a_wrong_kind_are_one_error_with_the_parameter(kind: str, values: dict[str, Any]) -> None:
+    point = MLP if kind != "heads" else Z
+    with pytest.raises(UsageError) as caught:
+        run((spec(kind, point, **values),))
+    (name,) = values
+    assert caught.value.message.startswith(f"hook {point}={kind}: {name}: ") and "\x1b" not in caught.value.message
+    assert len(caught.value.message) < 200
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_point_can_be_watched_while_text_streams_and_changes_nothing(name: str) -> None:
+    lm = model_of(name)
+    points = [point.name for point in lm.hook_points.values() if point.available]
+    experts = [point for point in points if "experts.act_fn" in point]  # rows are mixed there
+    asked = request("", sampling=Sampling(seed=1, max_tokens=3), statistics=False)
+    steps: list[Step] = []
+    hooks = tuple(spec("watch", point) for point in points if point not in experts)
+    watched = generate(lm, replace(asked, hooks=hooks), {}, on_step=steps.append, measures=False)
+    assert said(watched.steered) == said(generate(lm, asked, {}, measures=False).steered)
+    for step in steps:
+        assert [one.point for one in step.watched] == [hook.point for hook in hooks]
+        assert all(math.isfinite(number) for one in step.watched for token in one.tokens for number in token)
+    for point in experts:
+        with pytest.raises(HookError, match="rows of a batch cannot be told apart"):
+            generate(lm, replace(asked, hooks=(spec("watch", point),)), {}, measures=False)
+    assert is_clean(lm)
+
+
+def test_watched_scores_leave_out_what_a_query_cannot_see() -> None:
+    lm = model_of("llama")
+    name = "blocks.1.attn.hook_attn_scores"
+    first: list[Step] = []
+    result = run((spec("watch", name),), on_step=first.append)
+    _, cache = lm.run_with_cache(list(result.prompt_ids), name)
+    scores = cache[name][0]
+    for query, token in enumerate(first[0].watched[0].tokens):
+        seen = scores[:, query, : query + 1]
+        wanted = [seen.mean(), seen.std(correction=0), seen.norm(), seen.min(), seen.max()]
+        assert list(token) == pytest.approx([float(number) for number in wanted], rel=1e-4, abs=1e-5)
 
 
 def test_own_hooks_are_read_anew_where_their_file_was_saved(tmp_path: Path) -> None:
