@@ -49,11 +49,15 @@ class Forgiving:
 
 @contextlib.contextmanager
 def claimed(log: Path) -> Iterator[None]:
-    """Keep the terminal to the screen while the context lasts; descriptors 1 and 2 write to `log`."""
+    """Keep the terminal to the screen while the context lasts; descriptors 1 and 2 write to `log`.
+
+    Whoever else reads from standard input, such as `input()` in a hook of the user's, finds it at its end: the screen
+    reads keys from `sys.__stdin__`.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     kept = os.dup(1), os.dup(2)
-    before = sys.__stdout__, sys.__stderr__, sys.stdout, sys.stderr
+    before = sys.__stdout__, sys.__stderr__, sys.stdout, sys.stderr, sys.stdin
     screen_out, screen_err = (Forgiving(os.dup(descriptor)) for descriptor in kept)
     target = _open_log(log)
     os.dup2(target, 1)
@@ -61,14 +65,16 @@ def claimed(log: Path) -> Iterator[None]:
     os.close(target)
     sys.__stdout__, sys.__stderr__ = screen_out, screen_err  # type: ignore[misc, assignment]
     try:
-        yield
+        with open(os.devnull) as nothing:
+            sys.stdin = nothing
+            yield
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         screen_err.flush()
         os.dup2(kept[0], 1)
         os.dup2(kept[1], 2)
-        sys.__stdout__, sys.__stderr__, sys.stdout, sys.stderr = before  # type: ignore[misc]
+        sys.__stdout__, sys.__stderr__, sys.stdout, sys.stderr, sys.stdin = before  # type: ignore[misc]
 
 
 def _open_log(log: Path) -> int:

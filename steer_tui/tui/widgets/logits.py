@@ -47,10 +47,10 @@ class Logits(Pane):
         """Return the names of the columns."""
         columns = ("hooked", "unhooked", self.glyphs.delta) if width >= WIDE else (self.glyphs.delta,)
         cells = "".join(fit_right(one, COLUMN) for one in columns)
-        return [(fit(" first token", self._name_room(width)) + cells, "group")]
+        return [(fit(" first token", self._name_room(width), self.glyphs.ellipsis) + cells, "group")]
 
     def _name_room(self, width: int) -> int:
-        return max(8, min(16, width - (3 * COLUMN if width >= WIDE else COLUMN) - 10))
+        return max(13, min(16, width - (3 * COLUMN if width >= WIDE else COLUMN) - 10))
 
     def line(self, index: int, width: int) -> list[Part]:
         """Return a token's row."""
