@@ -3,8 +3,8 @@
 `python tests/bench/method_table.py MODEL [CONCEPT...] [--kl 0.5] [--methods ...] [--reads ...] [--texts]`
 
 Vectors are made from every other pair. Each is added at one layer with the strength at which the next-token
-distributions on held-out negative texts move by a mean KL of `--kl` nats. Its effect is how much likelier that makes the
-held-out positive texts than the held-out negative ones, in hundredths of a nat per token. `--texts` also lets the demo
+distributions on held-out negative texts move by a mean KL of `--kl` nats. Its effect is how much likelier that makes
+the held-out positive texts than the held-out negative ones, in hundredths of a nat per token. `--texts` also lets the demo
 model write with each and prints the share of texts that show the concept. `random` is the mean of random directions.
 """
 
@@ -106,10 +106,8 @@ def table(lm: LanguageModel, concept: Concept, options: argparse.Namespace) -> N
     before = STARTS.get(lm.info.id, "")
     learnt, judged = part(concept, 0, before), held_out(lm, part(concept, 1, before))
     layers = range(lm.info.layers)
-    print(
-        f"\n**{concept.name}** on {lm.info.id}, KL {options.kl} nats, effect in hundredths of a nat per token", end=""
-    )
-    print(" / % of texts\n" if options.texts else "\n")
+    shown = "effect in hundredths of a nat per token" + (" / % of texts" if options.texts else "")
+    print(f"\n**{concept.name}** on {lm.info.id}, KL {options.kl} nats, {shown}\n")
     row("method, read", [f"layer {layer}" for layer in layers])
     row("---", ["---:"] * len(layers))
     source = torch.Generator().manual_seed(0)
