@@ -60,7 +60,7 @@ def arrange(width: int, height: int, facts: SweepFacts) -> dict[str, Box]:
 
 def _top(height: int, facts: SweepFacts) -> int:
     """Return the rows of the upper panes: what they need, the texts left enough, nothing left empty."""
-    wanted = max(facts.rows + 7, facts.fields + 5, height * 45 // 100)
+    wanted = max(facts.rows + 8, facts.fields + 5, height * 45 // 100)
     return max(8, min(wanted, height - max(LEAST_TEXT, height * 28 // 100)))
 
 

@@ -126,20 +126,24 @@ class SweepPanes(WorkbenchScreen):
         self.desk.facts = replace(self.desk.facts, rows=rows, fields=self.setup.line_total())
 
     def show_progress(self) -> None:
-        """Say how far the sweep is, on the border of the grid."""
+        """Say how far the sweep is, below the grid."""
         board = self.board
         if board is None:
-            return self.map.say("")
+            return self.map.show_progress(0.0, "")
         count = f"{board.done} of {board.total} cells" if not board.auto else f"{board.done} cells"
+        share = board.done / max(1, board.total)
         if board.is_running:
             progress = board.progress
             left = time_left(progress.seconds_left) if progress is not None else ""
             controls = "controls" if board.done == board.total and not board.auto else ""
-            self.map.say(", ".join(word for word in (count, controls, left) if word))
+            share = min(0.99, progress.fraction) if progress is not None else 0.0
+            self.map.show_progress(share, ", ".join(word for word in (count, controls, left) if word))
         elif board.message:
-            self.map.say(f"failed, {count}")
+            self.map.show_progress(share, f"failed, {count}: r goes on")
+        elif not board.complete:
+            self.map.show_progress(min(0.99, share), f"stopped, {count}: r goes on")
         else:
-            self.map.say(count if board.complete else f"stopped, {count}: r goes on")
+            self.map.show_progress(1.0, f"{count} in {board.seconds:.1f} s")
 
     def show_cell(self) -> None:
         """Show the texts of the cell under the cursor, and the unsteered ones."""

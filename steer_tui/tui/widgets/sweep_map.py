@@ -7,6 +7,7 @@ from rich.cells import cell_len
 from steer_tui.engine.recipe import format_number
 from steer_tui.engine.sweeptypes import Cell
 from steer_tui.session.sweep_board import Page, Place, SweepBoard
+from steer_tui.tui.numbers import bar
 from steer_tui.tui.safe import fit, fit_right, label
 from steer_tui.tui.sweep_words import (
     ABOUT_PROBLEMS,
@@ -22,6 +23,13 @@ from steer_tui.tui.widgets.heatmap import HeatMap
 from steer_tui.tui.widgets.pane import Part
 
 
+LEAST_ROWS = 3
+"""Rows of the grid that the lines below leave room for."""
+RANDOM, RECIPE, FIGURES, BEST, PROGRESS = range(5)
+_FOOT = (PROGRESS, FIGURES, RECIPE, BEST, RANDOM)
+"""The lines below the grid, those first that are shown in little room; they stand in the order of their numbers."""
+
+
 class SweepMap(HeatMap):
     """A page of a board, by one measure."""
 
@@ -33,13 +41,17 @@ class SweepMap(HeatMap):
         self.page = 0
         """Index of the page that is shown."""
         self.measure = "concept"
+        self.progress: tuple[float, str] = (0.0, "")
+        """How far the sweep is, 0 to 1, and the same in words."""
         self._bounds = (0.0, 1.0)
         self._best: str | None = None
 
     @property
     def foot_count(self) -> int:  # type: ignore[override]
-        """Lines on noise, on the cell under the cursor and on the best one."""
-        return 4 if self.board is not None and self.rows else 0
+        """Lines on noise, on the cell under the cursor, on the best one and on how far the sweep is."""
+        if self.board is None or not self.rows:
+            return 0
+        return min(len(_FOOT), max(1, self.view.height - 1 - min(len(self.rows), LEAST_ROWS)))
 
     @property
     def current_page(self) -> Page | None:
@@ -94,21 +106,24 @@ class SweepMap(HeatMap):
         for cell in cells:
             if cell.kind == "cell":
                 self._set_place(page, board.place_of(cell))
-        self._mark_best(page)
-        self.redraw_foot()
+        moved = self._mark_best(page)
+        if moved or any(cell.kind != "cell" or cell is self.current for cell in cells):
+            self.redraw_foot()
 
     def _set_all(self, page: Page) -> None:
         for row in range(len(page.rows)):
             for column in range(len(page.columns)):
                 self._set(row, column)
 
-    def _mark_best(self, page: Page) -> None:
+    def _mark_best(self, page: Page) -> bool:
+        """Move the mark of the best cell; return whether it moved."""
         before, self._best = self._best, self._best_key()
         if before != self._best and self.board is not None:
             for key in (before, self._best):
                 cell = self.board.cells.get(key) if key is not None else None
                 if cell is not None:
                     self._set_place(page, self.board.place_of(cell))
+        return before != self._best
 
     def _best_key(self) -> str | None:
         page = self.current_page
@@ -140,6 +155,21 @@ class SweepMap(HeatMap):
 
     # Lines
 
+    def show_progress(self, share: float, words: str) -> None:
+        """Say how far the sweep is; redraws that line alone, as a note on the border would not."""
+        if (share, words) != self.progress:
+            self.progress = share, words
+            self.redraw_lines(self.top + self.body_height + self.foot_count - 1)
+
+    def _progress_line(self, width: int) -> list[Part]:
+        share, words = self.progress
+        if not words:
+            return []
+        room = min(20, width - cell_len(words) - 1)
+        if share >= 1 or room < 6:
+            return [(fit(words, width, self.glyphs.ellipsis), "muted")]
+        return [(bar(share, room, self.glyphs), "accent"), (f" {words}", "muted")]
+
     def redraw_foot(self) -> None:
         """Draw the lines below the rows again."""
         self.redraw_lines(self.top + self.body_height, self.foot_count)
@@ -152,9 +182,16 @@ class SweepMap(HeatMap):
             self.redraw_foot()
 
     def foot_line(self, index: int, width: int) -> list[Part]:
-        """Return noise, the cell's recipe, its figures, what stands beside the grid."""
-        lines = (self._random_line, self._recipe_line, self._figure_line, self._control_line)
-        return lines[index](width)
+        """Return noise, the cell's recipe, its figures, what stands beside the grid, how far the sweep is."""
+        lines = {
+            RANDOM: self._random_line,
+            RECIPE: self._recipe_line,
+            FIGURES: self._figure_line,
+            BEST: self._control_line,
+            PROGRESS: self._progress_line,
+        }
+        shown = sorted(_FOOT[: self.foot_count])
+        return lines[shown[index]](width)
 
     def _random_line(self, width: int) -> list[Part]:
         """Return the mean of random directions below each column."""
