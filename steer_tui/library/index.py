@@ -13,6 +13,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from steer_tui.engine import vectormeta
@@ -49,7 +50,7 @@ class EntryIndex:
             mark, changed = _mark(path)
             entry = _from_row(path, mark, known.get((name, mark))) if mark else None
             if entry is None:
-                entry = read_entry(path, is_bundled=False)
+                entry = _small(read_entry(path, is_bundled=False), mark)
                 if mark and changed + SETTLED_NS < now:
                     fresh.append((name, mark, _to_row(entry)))
             yield entry
@@ -105,8 +106,14 @@ def _rules() -> str:
     return " ".join(_mark(Path(str(module.__file__)))[0] for module in modules)
 
 
+def _small(entry: VectorEntry, mark: str) -> VectorEntry:
+    """Return an entry as the index would have it: figures for each layer of thousands of vectors fill the memory."""
+    known = Glance.of(entry.known) if isinstance(entry.known, vectormeta.VectorMeta) else None
+    return replace(entry, known=known, mark=mark)
+
+
 def _to_row(entry: VectorEntry) -> str:
-    known = Glance.of(entry.known).to_row() if isinstance(entry.known, vectormeta.VectorMeta) else None
+    known = entry.known.to_row() if isinstance(entry.known, Glance) else None
     return json.dumps([entry.name, entry.problem, entry.layers, entry.size_bytes, known])
 
 
