@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from pathlib import Path
@@ -496,3 +497,19 @@ async def test_ten_thousand_vectors_stay_quick(paths: Paths) -> None:
         await bench.press("G", "g", "pagedown", "/", "9", "9", "9", "enter")
         assert "of 10000" in bench.screen and "vector-999" in bench.screen
         assert time.perf_counter() - began < 10
+
+
+async def test_the_list_comes_also_while_a_model_is_loading(paths: Paths, engine: LibraryEngine) -> None:
+    engine.load_at_once = False
+    async with workbench(paths, engine) as bench:
+        await bench.press("3")
+        for _ in range(300):
+            await asyncio.sleep(0.01)
+            if library(bench).vectors.all:
+                break
+        assert "rain" in bench.screen and not any(isinstance(command, ListLibrary) for command in engine.sent)
+        await bench.press("e", "enter", "u")
+        engine.finish_load()
+        await bench.settle()
+        await bench.settle()
+        assert isinstance(engine.sent[-1], ListLibrary)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from textual import events
 from textual.app import ComposeResult
@@ -17,7 +18,9 @@ from steer_tui.session.library_messages import (
     LibraryRefused,
     ListLibrary,
 )
+from steer_tui.session.library_reading import read_library
 from steer_tui.session.messages import Command, Event, ModelLoaded, VectorsChanged
+from steer_tui.tui.background import in_background
 from steer_tui.tui.numbers import bar
 from steer_tui.tui.screens.base import WorkbenchScreen
 from steer_tui.tui.widgets.pane import Pane
@@ -30,6 +33,8 @@ STACKED = 18
 """From this many rows on the details lie below the list; on smaller screens tab changes places."""
 FAR = 10**9
 MAX_UNDO = 100
+IDLE = ("idle", "failed")
+"""Words of the status line with which a command is done at once."""
 
 
 class LibraryPanes(WorkbenchScreen):
@@ -175,7 +180,15 @@ class LibraryPanes(WorkbenchScreen):
         """Ask for the list where the one that is shown is old."""
         if self._is_stale:
             self._is_stale = False
-            self.bench_app.engine.send(ListLibrary())
+            app = self.bench_app
+            if app.status.word in IDLE:
+                app.engine.send(ListLibrary())
+            else:  # a load or a sweep may take minutes
+                in_background(app, partial(read_library, app.paths, app.status.info), self._take_reading)
+
+    def _take_reading(self, event: LibraryListed) -> None:
+        if self.is_attached and not self._is_stale:
+            self._listed(event)
 
     def take(self, event: Event) -> None:
         """Take in what became of the library."""
@@ -242,8 +255,8 @@ class LibraryPanes(WorkbenchScreen):
         """Have something done to files; while a run streams it waits, which is said."""
         app = self.bench_app
         app.engine.send(command)
-        if app.status.running is not None:
-            app.say("done when the run has ended: esc stops the run")
+        if app.status.word not in IDLE:
+            app.say(f"done when the engine is free: it is {app.status.word}")
 
     # What is possible
 
