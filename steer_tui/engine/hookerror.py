@@ -45,7 +45,8 @@ def checked(new: Any, old: Tensor) -> Tensor:
     """Return `new` if it can take the place of `old`.
 
     Raises:
-        WrongActivation: It is no tensor, has another shape, dtype or device, or brings NaN where there was none.
+        WrongActivation: It is no tensor, has another shape, dtype or device, or brings NaN or infinity where there was
+            none; minus infinity is let be, as scores and logits use it.
     """
     if not isinstance(new, Tensor):
         raise WrongActivation(f"it returned {type(new).__name__}, not a tensor")
@@ -55,9 +56,27 @@ def checked(new: Any, old: Tensor) -> Tensor:
         raise WrongActivation(f"it returned {_short(new.dtype)}, the activation is {_short(old.dtype)}")
     if new.device != old.device:
         raise WrongActivation(f"it returned a tensor on {new.device}, the activation is on {old.device}")
-    if new.is_floating_point() and bool(torch.isnan(new.detach()).any()) and not bool(torch.isnan(old.detach()).any()):
-        raise WrongActivation("it returned NaN")
+    if new.is_floating_point() and not bool(torch.isfinite(new.detach()).all()):
+        _refuse_new(new.detach(), old.detach())
     return new
+
+
+def check_ids(ids: Tensor, words: int) -> None:
+    """Refuse token ids that the model does not know.
+
+    Raises:
+        WrongActivation: naming one of them.
+    """
+    wrong = ids[(ids < 0) | (ids >= words)]
+    if wrong.numel():
+        raise WrongActivation(f"it returned token id {int(wrong[0])}, the model knows ids 0 to {words - 1}")
+
+
+def _refuse_new(new: Tensor, old: Tensor) -> None:
+    """Refuse NaN and infinity that the activation did not have."""
+    for name, found in (("NaN", torch.isnan), ("infinity", torch.isposinf)):
+        if bool(found(new).any()) and not bool(found(old).any()):
+            raise WrongActivation(f"it returned {name}")
 
 
 def hook_error(error: Exception | SystemExit, hook: str, point: str, function: Callable[..., Any]) -> HookError:
@@ -73,13 +92,21 @@ def hook_error(error: Exception | SystemExit, hook: str, point: str, function: C
         return error
     file, line = _user_line(error) or _line_of(function)
     where = f" (line {line} of {file})" if file else ""
-    text = one_line(str(error))[:_LONGEST]
+    text = one_line(_said(error))[:_LONGEST]
     if not isinstance(error, (WrongActivation, SteerError)):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     hint = getattr(error, "hint", None) or "all hooks of this run were removed; mend the hook and put it on again"
     return HookError(
         f"hook {hook} at {point} failed: {text}{where}", hook=hook, point=point, file=file, line=line, hint=hint
     )
+
+
+def _said(error: Exception | SystemExit) -> str:
+    """Return an error's text, which a user's own class may fail to give."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
 
 
 def _user_line(error: BaseException) -> tuple[str, int] | None:

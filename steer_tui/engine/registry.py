@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from steer_tui.engine.activation import laid_out_as
-from steer_tui.engine.hookerror import checked, hook_error
+from steer_tui.engine.hookerror import check_ids, checked, hook_error
 from steer_tui.engine.hooks import Controller, Detector, Hook, HookType, apply_hook, as_hook, user_code_of
 from steer_tui.engine.moment import Moment, Pass
 from steer_tui.engine.points import HookPoint, PointTable
@@ -31,6 +31,7 @@ class Layers:
 
     def __init__(self, lm: Any) -> None:
         self._blocks: tuple[nn.Module, ...] = lm.structure.blocks
+        self._words = int(lm.structure.embed.weight.shape[0])
         self._where = Where(lm, self.paused)
         self._sites = Sites(lm, self._hand_round)
         self._attached: list[Attached] = []
@@ -254,6 +255,8 @@ class Layers:
         if new is not part and function is not None:
             # A tensor that the user keeps must not be written to by a model that adds in place.
             new = checked(new, part) if new is given else checked(new, part).clone()
+            if point.name == "hook_tokens":
+                check_ids(new, self._words)
         if hook.meter is not None:
             hook.meter.note(part, new, moment.mask())
         if new is part:

@@ -194,11 +194,12 @@ def _file_error(path: Path, error: BaseException) -> UsageError:
 def _own_hook(name: str, value: Any, path: Path) -> OwnHook | None:
     """Return the hook that a name of the module stands for; None where it stands for none."""
     if isinstance(value, Hook):
+        _set_up(value, path)
         return OwnHook(name, _kind(type(value)), _summary(value), 0, value.layer_signature, lambda: value)
     if not _is_from(value, path):
         return None
     if inspect.isclass(value) and issubclass(value, Hook):
-        make = _maker(value)
+        make = _maker(value, path)
         return OwnHook(name, _kind(value), _summary(value), _line(value), None, make) if make is not None else None
     if inspect.isfunction(value) and _takes_point(value):
         return OwnHook(name, "function", _summary(value), _line(value), None, lambda: as_hook(value))
@@ -219,27 +220,51 @@ def _placed(index: int, pair: Any, path: Path) -> OwnHook:
         raise UsageError(wrong, hint="write HOOKS = [(point, function)]")
     point, value = pair
     if inspect.isclass(value) and issubclass(value, Hook):
-        make = _maker(value)
+        make = _maker(value, path)
         if make is None:
             raise UsageError(f"{wrong}: {value.__name__} needs arguments", hint="write an instance of it")
         return OwnHook(value.__name__, _kind(value), _summary(value), _line(value), point, make)
     if not isinstance(value, Hook) and not callable(value):
         raise UsageError(wrong, hint="write HOOKS = [(point, function)]")
-    name = type(value).__name__ if isinstance(value, Hook) else function_name(value)
+    name = type(_set_up(value, path)).__name__ if isinstance(value, Hook) else function_name(value)
     kind = _kind(type(value)) if isinstance(value, Hook) else "function"
     return OwnHook(name, kind, _summary(value), _line(value), point, lambda: as_hook(value))
 
 
-def _maker(cls: type[Hook]) -> Callable[[], Hook] | None:
+def _maker(cls: type[Hook], path: Path) -> Callable[[], Hook] | None:
     """Return how to make a hook of a class; None where its constructor needs what a file does not say."""
     try:
         parameters = inspect.signature(cls).parameters.values()
     except (TypeError, ValueError):
         return None
     needed = [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    if needed == ["layer_signature"]:
-        return lambda: cls(layer_signature=None)
-    return None if needed else cls
+    if needed not in ([], ["layer_signature"]):
+        return None
+    return lambda: _made(cls, path, dict.fromkeys(needed))
+
+
+def _made(cls: type[Hook], path: Path, arguments: Mapping[str, Any]) -> Hook:
+    """Return a new hook of a class.
+
+    Raises:
+        UsageError: Its constructor fails or leaves out the one of `Hook`; the line is in the message.
+    """
+    try:
+        hook = cls(**arguments)
+    except (Exception, SystemExit) as error:
+        raise _file_error(path, error) from error
+    return _set_up(hook, path)
+
+
+def _set_up(hook: Hook, path: Path) -> Hook:
+    """Return a hook, refusing one whose constructor left out that of `Hook`."""
+    if "enabled" not in vars(hook):
+        kind = type(hook)
+        raise UsageError(
+            f"{path.name}, line {_line(kind)}: {kind.__name__} is not set up",
+            hint="call super().__init__() in its constructor",
+        )
+    return hook
 
 
 def _takes_point(function: Callable[..., Any]) -> bool:

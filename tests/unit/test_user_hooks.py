@@ -164,3 +164,68 @@ def test_an_error_inside_an_own_hook_names_the_line_of_the_file(tmp_path: Path) 
     with pytest.raises(HookError, match="float16") as raised:
         lm.run_with_hooks(PROMPT, [(1, hook)])
     assert raised.value.line == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("return a / 0", "it returned infinity"),
+        ("return a * float('nan')", "it returned NaN"),
+        ("return a[:, :1]", "it returned shape"),
+        ("return a.to('meta')", "it returned a tensor on meta"),
+        ("raise Odd()", "failed: Odd"),
+        ("raise ValueError('\\x1b[2J' + 'x' * 5000)", "ValueError: "),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("return h(a, hook)", "RecursionError"),
+    ],
+)
+def test_whatever_an_own_hook_does_is_one_short_error_and_leaves_nothing(tmp_path: Path, body: str, said: str) -> None:
+    lm = model_of("gpt2")
+    odd = "class Odd(Exception):\n    def __str__(self):\n        raise RuntimeError('no text')\n"
+    path = write(tmp_path, f"{odd}def h(a, hook):\n    {body}\n")
+    with pytest.raises(HookError) as raised:
+        lm.run_with_hooks(PROMPT, [(1, load_hooks(path)["h"].make())])
+    assert said in raised.value.message and "\x1b" not in raised.value.message and len(raised.value.message) < 600
+    assert raised.value.line in (4, 5) and is_clean(lm)
+
+
+def test_ids_that_the_model_does_not_know_are_refused(tmp_path: Path) -> None:
+    lm = model_of("gpt2")
+    swap = load_hooks(write(tmp_path, "def h(ids, hook):\n    return ids * 0 + 5\n"))["h"].make()
+    assert torch.equal(lm.run_with_hooks([7, 8, 9], [("hook_tokens", swap)]), lm([5, 5, 5]))
+    for number in (10**6, -1):
+        text = f"def h(ids, hook):\n    return ids * 0 + ({number})\n"
+        with pytest.raises(HookError, match=rf"token id {number}, the model knows ids 0 to"):
+            lm.run_with_hooks(PROMPT, [("hook_tokens", load_hooks(write(tmp_path, text))["h"].make())])
+    assert is_clean(lm)
+
+
+def test_a_class_that_is_not_set_up_or_fails_names_its_line(tmp_path: Path) -> None:
+    text = "from steer_tui.hooks import Controller\nclass H(Controller):\n    def __init__(self):\n        {}\n"
+    with pytest.raises(UsageError, match="line 2: H is not set up"):
+        load_hooks(write(tmp_path, text.format("pass")))["H"].make()
+    with pytest.raises(UsageError, match="line 4: ValueError: no"):
+        load_hooks(write(tmp_path, text.format("raise ValueError('no')")))["H"].make()
+    for made in ("it = H()", "HOOKS = [(0, H())]"):
+        with pytest.raises(UsageError, match="line 2: H is not set up"):
+            load_hooks(write(tmp_path, text.format("pass") + made + "\n"))
+
+
+def test_hooks_of_a_list_are_called_as_the_file_calls_them_and_numbered_where_a_name_is_taken(tmp_path: Path) -> None:
+    text = """
+from functools import partial
+
+def scale(activation, hook, factor=2.0):
+    return activation * factor
+
+HOOKS = [(0, scale), (1, scale), (2, partial(scale, factor=3.0)), (2, lambda activation, hook: None)]
+"""
+    file = load_hooks(write(tmp_path, text))
+    assert [(own.name, own.point) for own in file.placed_hooks] == [
+        ("scale", 0),
+        ("scale-2", 1),
+        ("scale-3", 2),
+        ("lambda", 2),
+    ]
+    one = torch.ones(1, 2, 3)
+    assert [float(file[name].make().modify_activations(None, (), one)[0, 0, 0]) for name in list(file)[:3]] == [2, 2, 3]
