@@ -4,8 +4,9 @@
 
 Vectors are made from every other pair. Each is added at one layer with the strength at which the next-token
 distributions on held-out negative texts move by a mean KL of `--kl` nats. Its effect is how much likelier that makes
-the held-out positive texts than the held-out negative ones, in hundredths of a nat per token. `--texts` also lets the demo
-model write with each and prints the share of texts that show the concept. `random` is the mean of random directions.
+the held-out positive texts than the held-out negative ones, in hundredths of a nat per token. `--texts` also lets the
+demo model write with each and prints the share of texts that show the concept. `random` is the mean of some random
+directions.
 """
 
 from __future__ import annotations
