@@ -53,6 +53,11 @@ class Keeper:
             raise LibraryError(
                 f"another program has been writing to the library for {LOCK_SECONDS:.0f} s", hint="try again"
             ) from error
+        except NotImplementedError as error:
+            raise LibraryError(
+                f"the disk of {one_line(str(self._root))} has no file locks, without which two programs could harm it",
+                hint="keep the data elsewhere with --data-dir",
+            ) from error
         except OSError as error:
             raise write_error(self._root, error) from error
 

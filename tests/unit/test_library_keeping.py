@@ -218,3 +218,15 @@ def test_what_others_put_into_the_trash_is_listed_and_raises_nothing(store: Vect
         assert removed.name.isprintable() and removed.entry.problem
         json.dumps(removed.to_json())
     assert len(store.trash()) == 2
+
+
+def test_a_disk_without_locks_is_refused_in_words(store: VectorStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = store.save(vector())
+
+    def refuse(*_: object) -> None:
+        raise NotImplementedError("FileSystem does not appear to support flock")
+
+    monkeypatch.setattr("filelock.FileLock._acquire", refuse)
+    with pytest.raises(LibraryError, match="no file locks") as refused:
+        store.remove(read_entry(path, is_bundled=False))
+    assert refused.value.hint and path.exists()
