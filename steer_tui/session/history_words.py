@@ -180,7 +180,7 @@ def _sweep_chapter(record: SweepRecord) -> Iterator[str]:
     if record.entry.note:
         yield f"- note: {_code(record.entry.note)}\n\n"
     yield "\n".join(
-        f"#{line}" if line.startswith("#") else line for line in sweep_to_markdown(record.result).split("\n")
+        f"##{line}" if line.startswith("#") else line for line in sweep_to_markdown(record.result).split("\n")
     )
     yield "\n\n"
 

@@ -508,7 +508,7 @@ async def test_ascii_draws_ascii_alone(paths: Paths) -> None:
 async def test_hostile_texts_do_no_harm(paths: Paths) -> None:
     async with workbench(paths, size=(100, 40)) as bench:
         await bench.press("2", "i", "ctrl+u", "x", "enter", "r")
-        for text in NASTY.values():
+        for text in ("".join(NASTY.values()), NASTY["long"], NASTY["action"]):
             plan = sweep_screen(bench).plan
             assert plan is not None
             sweep_screen(bench).keep_plan(plan.with_prompt(0, text or "x"))

@@ -22,7 +22,6 @@ from steer_tui.tui.sweep_words import (
 from steer_tui.tui.widgets.heatmap import HeatMap
 from steer_tui.tui.widgets.pane import Part
 
-
 LEAST_ROWS = 3
 """Rows of the grid that the lines below leave room for."""
 RANDOM, RECIPE, FIGURES, BEST, PROGRESS = range(5)
