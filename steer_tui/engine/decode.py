@@ -26,6 +26,7 @@ from steer_tui.engine.groups import group
 from steer_tui.engine.hooked import FwdHooks
 from steer_tui.engine.model import LanguageModel
 from steer_tui.engine.normmeter import NormMeter
+from steer_tui.engine.parting import Parting, can_part, parts
 from steer_tui.engine.plan import Plan
 from steer_tui.engine.prompt import pad_left
 from steer_tui.engine.resolve import ActiveTerm
@@ -95,6 +96,8 @@ class Decoder:
         self._plan = Plan([len(row.prompt_ids) for row in begin], lm.info.width, lm.device, lm.dtype)
         self._prefill_plan: Plan | None = None
         """The plan of the rows that stand for all while the prompts are read; None at any other time."""
+        self._parting: Parting | None = None
+        """Where rows part while a prompt that they share is read; None at any other time."""
         self._meter = meter
         self._is_quiet = False
         self._cache = new_cache(lm.model.config)
@@ -207,6 +210,8 @@ class Decoder:
         ends = [len(prompt) - 1 for prompt in prompts]
         read, place = list(range(len(prompts))), list(range(len(prompts)))
         if not self._lm.layers.attached:
+            if self._watch is None and parts(self._plan, prompts) and can_part(self._lm):
+                return self._read_parting(prompts[0])
             read, place = group((prompt, self._plan.on_prompt(row)) for row, prompt in enumerate(prompts))
         ids, mask = pad_left([prompts[row] for row in read], self._lm.pad_id, self._lm.device)
         grid = mask.cumsum(-1) - 1  # -1 on padding
@@ -219,6 +224,20 @@ class Decoder:
         finally:
             self._prefill_plan = None
         return self._spread(logits, place) if len(read) < len(prompts) else logits
+
+    def _read_parting(self, prompt: Sequence[int]) -> Tensor:
+        """Read a prompt that all rows share, each row for itself from the first block that steers it."""
+        rows = len(self.alive)
+        ids = torch.tensor([list(prompt)], device=self._lm.device)
+        positions = torch.arange(len(prompt), device=self._lm.device).unsqueeze(0)
+        self._plan.at([len(prompt) - 1] * rows, positions.expand(rows, -1))
+        self._parting = Parting(self._plan, self.alive, self._lm.info.layers, positions, self._meter)
+        try:
+            logits = self._forward(ids, positions, self._parting.place)
+            self._parting.spread(self._cache)
+            return logits[self._parting.place]
+        finally:
+            self._parting = None
 
     def _spread(self, logits: Tensor, place: list[int]) -> Tensor:
         """Go on with every row from the one that was read for it."""
@@ -255,6 +274,8 @@ class Decoder:
     def _on_block(self, layer: Spot, hidden: Tensor) -> Tensor:
         if self._is_quiet:
             return hidden
+        if self._parting is not None:
+            return self._parting.pass_on(layer, hidden)
         after = (self._prefill_plan or self._plan).apply(layer, hidden)
         if self._watch is not None and isinstance(layer, int):
             self._watch.note(layer, hidden, after)

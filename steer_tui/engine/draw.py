@@ -38,7 +38,9 @@ class Drawer:
         """
         logprobs = torch.log_softmax(logits.float(), dim=-1)
         uniform = [source.random() for source in self._random]
-        ids = torch.nan_to_num(logits, nan=-torch.inf).argmax(dim=-1)
+        best, ids = logits.max(dim=-1)
+        if not bool(torch.isfinite(best).all()):  # NaN wins every comparison
+            ids = torch.nan_to_num(logits, nan=-torch.inf).argmax(dim=-1)
         hot = [row for row, sampling in enumerate(self._samplings) if sampling.temperature > 0 and sampling.top_k != 1]
         if hot:
             index = torch.tensor(hot, device=logits.device)

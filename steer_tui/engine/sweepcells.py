@@ -130,7 +130,9 @@ class Planner:
 
     def _shuffled_points(self, name: str) -> list[Point]:
         """Return where the label-shuffled vector acts: at the row where the real one is best, else the middle one."""
-        if not self._has_controls() or name not in self.examples or not can_shuffle(self.examples[name]):
+        if not self._has_controls() or name not in self.examples:
+            return []
+        if not can_shuffle(self.vectors[name], self.examples[name]):
             return []
         rows = self.request.rows(self.lm.info.layers)
         best = first_best(self.vectors[name])

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from steer_tui.engine.extract import extract
+from steer_tui.engine.extractchoices import BLOCK_OUT
 from steer_tui.engine.model import LanguageModel
 from steer_tui.engine.vector import SteeringVector
 
@@ -58,9 +59,9 @@ def random_vector(vector: SteeringVector, seed: int) -> SteeringVector:
     return _as_long(vector, {layer: direction for layer in vector.layers})
 
 
-def can_shuffle(example: Example) -> bool:
-    """Say whether there are texts enough to put half of each side on the other one."""
-    return min(len(example.positive), len(example.negative)) >= 2
+def can_shuffle(vector: SteeringVector, example: Example) -> bool:
+    """Say whether there are texts enough to put half of each side on the other one, for a vector of block outputs."""
+    return min(len(example.positive), len(example.negative)) >= 2 and vector.meta.site == BLOCK_OUT
 
 
 def shuffled_vector(lm: LanguageModel, vector: SteeringVector, example: Example) -> SteeringVector:

@@ -12,13 +12,15 @@ from torch import Tensor
 from steer_tui.engine.decode import Decoder, Row
 from steer_tui.engine.generate import generate
 from steer_tui.engine.model import LanguageModel
+from steer_tui.engine.parting import can_part
 from steer_tui.engine.recipe import OPS, Layers
 from steer_tui.engine.scope import parse_scope
 from steer_tui.engine.sweep import sweep
 from steer_tui.engine.sweeprequest import SweepRequest
 from steer_tui.engine.types import Request, Sampling
+from tests.unit.architectures import ARCHITECTURES, architecture
 from tests.unit.decoding import terms
-from tests.unit.tiny import KINDS, left_behind, new_vectors, random_ids, shared_lm
+from tests.unit.tiny import KINDS, hooked, left_behind, new_vectors, random_ids, shared_lm
 
 SCOPES = ("all", "prompt", "generated", "last", "first=3", "after=7", "pos=2..8")
 LAYERS = ("0", "1-2", "3", "best", "0+2")
@@ -84,6 +86,29 @@ def test_sampled_rows_are_too_save_at_a_boundary(kind: str, capsys: pytest.Captu
     with capsys.disabled():
         print(f"\n{kind}: {differing} of {len(rows)} sampled rows ({differing / len(rows):.1%}) fell at a boundary")
     assert differing <= len(rows) // 50
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_rows_part_where_they_are_steered_and_not_before(name: str) -> None:
+    lm = architecture(name)
+    prompt = random_ids(lm, 7)
+    lines = ("happy:3@1", "happy:-3@1", "happy:2@2", "happy:2@1+2~rotate", "happy:1@2/generated", "")
+    rows = [Row(prompt, terms(lm, line), Sampling(temperature=0, max_tokens=5)) for line in lines]
+    seen: dict[int, list[int]] = {}
+    with hooked(lm, lambda layer, hidden: seen.setdefault(layer, []).append(len(hidden))):
+        together, logits = traced(lm, rows)
+    if can_part(lm):
+        # One row for all; then three that part at block 1, and the rest, which parts at block 2.
+        assert [seen[layer][-5] for layer in range(3)] == [1, 1, 4]
+    for place, row in enumerate(rows):
+        alone, wanted = traced(lm, [row])
+        assert together[place] == alone[0]
+        torch.testing.assert_close(logits[place], wanted[0], atol=CLOSE, rtol=1e-4)
+    assert not left_behind(lm)
+
+
+def test_most_models_let_rows_part() -> None:
+    assert sum(can_part(architecture(name)) for name in ARCHITECTURES) >= len(ARCHITECTURES) - 3
 
 
 def request(op: str, scope: str, sampling: Sampling, prompts: tuple[str, ...] = (PROMPT,)) -> SweepRequest:
