@@ -80,7 +80,7 @@ async def open_history(bench: Bench) -> None:
 async def test_the_newest_comes_first_with_recipe_model_and_text(filled: Paths) -> None:
     async with workbench(filled, size=(120, 36)) as bench:
         await open_history(bench)
-        for row, words in zip(bench.lines[3:7], ("happy ", "happy:2@3-4", "formal ", "sweep calm"), strict=True):
+        for row, words in zip(bench.lines[3:7], ("happy:1", "happy:2@3-4", "formal:1", "sweep calm"), strict=True):
             assert words in row
         await shows(bench, "seed 3")
         assert "temperature 0.7, 64 tokens, seed 3" in bench.screen and "as usual" in bench.screen
