@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from steer_tui.commands.console import print_json, print_table
 from steer_tui.commands.find_vector import find_vector, open_store, tell_rivals
 from steer_tui.commands.vectors import print_vector
-from steer_tui.engine.recipe import Term, parse_recipe
+from steer_tui.engine.recipe import Term, format_number, parse_recipe
 from steer_tui.errors import UsageError
 from steer_tui.library.entries import read_entry
 from steer_tui.library.names import check_name
@@ -65,7 +65,7 @@ def _weighted(term: Term) -> Term:
         UsageError: It says more, which a mix cannot hold.
     """
     if term != Term(term.name, term.strength):
-        raise UsageError(f"{term} says more than a name and a weight", hint=f"write {Term(term.name, term.strength)}")
+        raise UsageError(f"{term} says more than a name and a weight", hint=f"write {term.name}:{format_number(term.strength)}")
     return term
 
 

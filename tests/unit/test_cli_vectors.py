@@ -85,7 +85,7 @@ def test_the_model_decides_between_vectors_of_one_name(capsys: pytest.CaptureFix
         (["tag", "pirate", "x", "--model", "demo"], 1, "built in", "makes a copy"),
         (["restore", "glad"], 2, "no vector 'glad' in the trash", "vectors trash"),
         (["tag", "glad", "x" * 99], 2, "a tag of 99 characters is too long", "at most"),
-        (["mix", "new", "glad@3"], 2, "glad@3 says more than a name and a weight", "write glad"),
+        (["mix", "new", "glad@3"], 2, "glad@3 says more than a name and a weight", "write glad:1"),
         (["mix", "new", "glad:x"], 2, "'x' is no number", "strength"),
         (["mix", "sad-one", "glad"], 1, "already", "another name"),
         (["mix", "CON", "glad"], 2, "cannot be a name", "such as"),
