@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from steer_tui.engine.model import LanguageModel as LanguageModel
     from steer_tui.engine.recipe import Recipe as Recipe
     from steer_tui.engine.recipe import parse_recipe as parse_recipe
+    from steer_tui.engine.sweep import sweep as sweep
+    from steer_tui.engine.sweepgrid import SweepResult as SweepResult
+    from steer_tui.engine.sweeprequest import SweepRequest as SweepRequest
     from steer_tui.engine.types import Request as Request
     from steer_tui.engine.types import RunResult as RunResult
     from steer_tui.engine.types import Sampling as Sampling
@@ -34,11 +37,14 @@ _HOMES = {
     "Sampling": "engine.types",
     "SteerError": "errors",
     "SteeringVector": "engine.vector",
+    "SweepRequest": "engine.sweeprequest",
+    "SweepResult": "engine.sweepgrid",
     "VectorStore": "library.store",
     "extract": "engine.extract",
     "find_paths": "paths",
     "generate": "engine.generate",
     "parse_recipe": "engine.recipe",
+    "sweep": "engine.sweep",
 }
 """Public name -> module below this package that defines it."""
 

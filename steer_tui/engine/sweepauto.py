@@ -13,7 +13,7 @@ from dataclasses import replace
 from steer_tui.engine.generate import Controls
 from steer_tui.engine.recipe import Layers, format_layers
 from steer_tui.engine.sweepcells import Planner
-from steer_tui.engine.sweepgrid import Grid, SweepResult, best_cell, grid_of
+from steer_tui.engine.sweepgrid import Grid, SweepResult, grid_of
 from steer_tui.engine.sweeprequest import AUTO_LIMITS, Point, SweepRequest
 from steer_tui.engine.sweeprun import OnCell, OnProgress, SweepRun
 from steer_tui.engine.sweeptypes import Cell, SweepProgress
@@ -72,7 +72,7 @@ class Search:
                 break
             self._run(replace(self._request, controls=False), tuple(points))
         own = [cell for cell in self._cells.values() if cell.name == name]
-        best = best_cell([cell for cell in own if cell.kind == "cell"], self._request.kl_budget)
+        best = grid_of(name, own, self._request.kl_budget).best
         if best is not None and self._request.controls and not self._controls.stopped:
             # The controls stand beside the setting that was found, and there only.
             beside = replace(self._request, layers=(_row_of(best, rows),), strengths=best.strengths)

@@ -19,6 +19,8 @@ BANDED = ("concept", "perplexity", "kl_mean", "distinct_2", "share")
 """Measures of which random directions make a band."""
 _BOUNDS = {"perplexity": (1.0, math.inf), "kl_mean": (0.0, math.inf), "distinct_2": (0.0, 1.0), "share": (0.0, 1.0)}
 _COVERS = 0.95
+_NEAR = 0.1
+"""Share of the most of a concept that may be given up for less KL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +98,9 @@ class Grid:
 
     @property
     def best(self) -> Cell | None:
-        """The sound cell with most of the concept within the KL budget; None where no cell is within it."""
-        return best_cell(self.cells, self.kl_budget)
+        """The cell to take, as `best_cell` chooses; None where none is within the KL budget."""
+        nothing = self.baseline.concept if self.baseline is not None else None
+        return best_cell(self.cells, self.kl_budget, nothing or 0.0)
 
     @property
     def front(self) -> tuple[Cell, ...]:
@@ -219,13 +222,23 @@ def grid_of(name: str, cells: Iterable[Cell], kl_budget: float) -> Grid:
     return grid
 
 
-def best_cell(cells: Sequence[Cell], kl_budget: float) -> Cell | None:
-    """Return the sound cell with most of the concept within the budget, or least where every strength is negative."""
-    sound = [cell for cell in cells if cell.problem is None and cell.concept is not None and cell.kl_mean is not None]
-    within = [cell for cell in sound if (cell.kl_mean or 0.0) <= kl_budget]
+def best_cell(cells: Sequence[Cell], kl_budget: float, nothing: float = 0.0) -> Cell | None:
+    """Return the sound cell to take: most of the concept within the budget, and of those that come near it least KL.
+
+    Near is within a tenth of the way from `nothing`, the baseline's place, to the most: past what the texts need, more
+    strength buys little of the concept for much harm. Where every strength is negative, least of the concept is wanted.
+    """
     away = -1.0 if cells and all(max(cell.strengths) < 0 for cell in cells) else 1.0
-    # Of equals the first: the gentler strength, the earlier layer.
-    return max(within, key=lambda cell: away * (cell.concept or 0.0), default=None)
+    gains = [
+        (away * (cell.concept - nothing), cell.kl_mean, cell)
+        for cell in cells
+        if cell.problem is None and cell.concept is not None and cell.kl_mean is not None and cell.kl_mean <= kl_budget
+    ]
+    if not gains:
+        return None
+    most = max(gain for gain, _, _ in gains)
+    near = [entry for entry in gains if entry[0] >= most - _NEAR * abs(most)]
+    return min(near, key=lambda entry: (entry[1], -entry[0]))[2]
 
 
 def front_of(cells: Sequence[Cell]) -> tuple[Cell, ...]:
