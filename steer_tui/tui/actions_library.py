@@ -15,13 +15,13 @@ def _action(id: str, keys: tuple[str, ...], label: str, help: str) -> Action:
 LIBRARY: tuple[Action, ...] = (
     _action("mark", ("space",), "mark", "mark a vector, for what acts on several"),
     _action("edit", ("e",), "rename", "rename; group, tags and a note"),
-    _action("remove", ("d", "delete"), "remove", "move the marked vectors, or this one, to the trash; `u` brings back"),
+    _action("remove", ("d", "delete"), "remove", "the marked vectors, or this one, to the trash"),
     _action("trash", ("D",), "trash", "bring a vector back from the trash"),
     _action(
-        "make", ("c",), "from concepts", "make vectors of concepts in one pass: missing ones, or by another method"
+        "make", ("c",), "from concepts", "vectors of concepts: missing ones, or by another method"
     ),
     _action("mix", ("x",), "mix", "mix, negate, or orthogonalise the marked vectors"),
-    _action("map", ("a",), "alike", "how alike the marked vectors are: a map of cosines"),
+    _action("map", ("a",), "alike", "how alike the marked vectors are: cosines"),
     _action("import", ("i",), "import", "import a vector file of another program"),
     _action("export", ("w",), "export", "write the vector to a file for another program"),
     _action("verify", ("v",), "verify", "read every file to its last bit"),

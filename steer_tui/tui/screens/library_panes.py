@@ -19,7 +19,7 @@ from steer_tui.session.library_messages import (
     ListLibrary,
 )
 from steer_tui.session.library_reading import read_library
-from steer_tui.session.messages import Command, Event, ModelLoaded, VectorsChanged
+from steer_tui.session.messages import Command, Event, ExtractFinished, ExtractProgress, ModelLoaded, VectorsChanged
 from steer_tui.tui.background import in_background
 from steer_tui.tui.numbers import bar
 from steer_tui.tui.screens.base import WorkbenchScreen
@@ -199,8 +199,11 @@ class LibraryPanes(WorkbenchScreen):
             case LibraryListed():
                 self._listed(event)
             case LibraryProgress(doing, done, total):
-                self.working = doing
-                self.details.say(f"{doing} {bar(done / max(1, total), 12, Pane.glyphs)} {done} of {total}, esc stops")
+                self._show_work(doing, done, total)
+            case ExtractProgress(done, total):
+                self._show_work("making vectors", done, total)
+            case ExtractFinished():
+                self.end_work()
             case LibraryRefused(message, hint, is_stopped):
                 self.end_work()
                 if is_stopped:
@@ -246,6 +249,10 @@ class LibraryPanes(WorkbenchScreen):
         app = self.bench_app
         if any(old in (term.name, term.gate.name if term.gate else "") for term in app.bench.terms):
             app.change(app.bench.rename(old, new))
+
+    def _show_work(self, doing: str, done: int, total: int) -> None:
+        self.working = doing
+        self.details.say(f"{doing} {bar(done / max(1, total), 12, Pane.glyphs)} {done} of {total}, esc stops")
 
     def end_work(self) -> None:
         self.working = ""

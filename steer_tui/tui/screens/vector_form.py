@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import ClassVar
 
 from textual.widget import Widget
 
@@ -14,21 +16,29 @@ from steer_tui.session.library_messages import DescribeVector
 from steer_tui.tui.screens.form import FormDialog, Line, row
 from steer_tui.tui.widgets.pane import Part
 
+Typed = tuple[str, str, str, str]
+"""Name, group, tags, note."""
+
 
 class VectorForm(FormDialog[DescribeVector]):
     """Answers with what is to be written; None where nothing is."""
 
     TITLE = "Rename and describe"
     LINES = 2
+    drafts: ClassVar[dict[Path, Typed]] = {}
+    """What was typed and left, by file."""
 
     def __init__(self, listed: Listed) -> None:
         super().__init__()
         self._entry = listed.entry
         meta = listed.entry.meta
-        self.name_line = Line(listed.entry.name, id="name")
-        self.group_line = Line(meta.group if meta else "", id="group", hint="such as emotions")
-        self.tags_line = Line(" ".join(meta.tags) if meta else "", id="tags", hint="words, with blanks between")
-        self.note_line = Line(meta.description if meta else "", id="note", hint="anything to remember")
+        words = (meta.group, " ".join(meta.tags), meta.description) if meta else ("", "", "")
+        self._before: Typed = (listed.entry.name, *words)
+        name, group, tags, note = self.drafts.get(listed.entry.path, self._before)
+        self.name_line = Line(name, id="name")
+        self.group_line = Line(group, id="group", hint="such as emotions")
+        self.tags_line = Line(tags, id="tags", hint="words, with blanks between")
+        self.note_line = Line(note, id="note", hint="anything to remember")
 
     def fields(self) -> Iterable[Widget]:
         """Return the lines; a file that does not parse can only be renamed."""
@@ -49,8 +59,18 @@ class VectorForm(FormDialog[DescribeVector]):
         self.button.is_ready = True
         return [(f"{self._entry.name} becomes {name}" if name != self._entry.name else "", "muted")]
 
+    def action_leave(self) -> None:
+        """Leave; what was typed is kept for the next time."""
+        lines = (self.name_line, self.group_line, self.tags_line, self.note_line)
+        name, group, tags, note = (line.value for line in lines)
+        if (name, group, tags, note) != self._before:
+            self.drafts[self._entry.path] = (name, group, tags, note)
+            self.app.notify("nothing is changed; e goes on with what you typed", markup=False)
+        self.dismiss(None)
+
     def submit(self) -> None:
         """Answer."""
+        self.drafts.pop(self._entry.path, None)
         self.dismiss(
             DescribeVector(
                 self._entry,
