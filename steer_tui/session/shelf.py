@@ -120,7 +120,7 @@ class Shelf:
 
     def _makeable(self, name: str) -> Concept:
         if name in self._loaded.problems:
-            hint = f"`steer-tui vectors show {name}` says where the file is; move it away to make the vector anew"
+            hint = f"`steer-tui vectors remove {name}` moves the file to the trash; then it can be made anew"
             raise LibraryError(f"vector {name!r} {self._loaded.problems[name]}", hint=hint)
         if name in self._concepts:
             return self._concepts[name]

@@ -99,14 +99,14 @@ def after(state: State, change: Change) -> State:
 
 
 def pick(state: State, serial: int, dice: random.Random) -> Change:
-    """Return a change that can be made."""
+    """Return a change that can be made; saving fills the names, so that what frees them is drawn more often."""
     free = [name for name in NAMES if name not in state.kept]
     choices = [Change("save", dice.choice(NAMES), serial=serial)]
     if state.kept:
         name = dice.choice(sorted(state.kept))
-        choices += [Change("remove", name), Change("tag", name, f"t{serial}")]
+        choices += [Change("remove", name)] * 2 + [Change("tag", name, f"t{serial}")]
         if free:
             choices.append(Change("rename", name, dice.choice(free)))
     if state.trash and free:
-        choices.append(Change("restore", dice.choice(free), serial=dice.choice(state.trash)[0]))
+        choices += [Change("restore", dice.choice(free), serial=dice.choice(state.trash)[0])] * 2
     return dice.choice(choices)
