@@ -95,7 +95,9 @@ def _concept(given: Concept | None, name: str, paths: Paths, store: VectorStore,
         return Shelf(paths, store, info).chosen([name])[0]
     problem = store.load_for(info).problems.get(name)
     if problem is not None:
-        raise LibraryError(f"vector {name!r} {problem}", hint=f"`steer-tui vectors remove {name}` moves it to the trash")
+        raise LibraryError(
+            f"vector {name!r} {problem}", hint=f"`steer-tui vectors remove {name}` moves it to the trash"
+        )
     return given
 
 
