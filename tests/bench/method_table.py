@@ -5,13 +5,14 @@
 Vectors are made from every other pair. Each is added at one layer with the strength at which the next-token
 distributions on held-out negative texts move by a mean KL of `--kl` nats. Its effect is how much likelier that makes
 the held-out positive texts than the held-out negative ones, in hundredths of a nat per token. `--texts` also lets the
-demo model write with each and prints the share of texts that show the concept. `random` is the mean of some random
-directions.
+demo model write with each and prints the share of texts that show the concept. `random` is how far
+random directions reach.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +36,7 @@ from steer_tui.library.concepts import Concept
 READS = ("mean", "last", "completion")
 STARTS = {"tinystories-656k": "<|start_story|>"}
 """What a model's texts began with in training."""
+RANDOM = "random"
 _STEPS = 8
 _NEAR = 0.02
 _RANDOMS = 3
@@ -97,37 +99,67 @@ def shares(lm: LanguageModel, concept: Concept, made: SteeringVector, strengths:
     return {layer: trial.share(concept) for layer, trial in zip(strengths, trials, strict=True)}
 
 
-def row(name: str, cells: Sequence[str]) -> None:
-    """Print a row of a Markdown table."""
-    print(f"| {name} | {' | '.join(cells)} |", flush=True)
+@dataclass(frozen=True)
+class Cell:
+    """One vector at one layer."""
+
+    effect: float
+    share: float | None
+    """Of the demo model's texts; None where none was written."""
 
 
-def table(lm: LanguageModel, concept: Concept, options: argparse.Namespace) -> None:
-    """Print the table of one concept."""
+Table = dict[str, list[Cell]]
+"""Method and read position -> a cell for each layer."""
+
+
+def measured(lm: LanguageModel, concept: Concept, options: argparse.Namespace) -> Table:
+    """Return the table of one concept."""
     before = STARTS.get(lm.info.id, "")
     learnt, judged = part(concept, 0, before), held_out(lm, part(concept, 1, before))
-    layers = range(lm.info.layers)
-    shown = "effect in hundredths of a nat per token" + (" / % of texts" if options.texts else "")
-    print(f"\n**{concept.name}** on {lm.info.id}, KL {options.kl} nats, {shown}\n")
-    row("method, read", [f"layer {layer}" for layer in layers])
-    row("---", ["---:"] * len(layers))
-    source = torch.Generator().manual_seed(0)
-    noise = []
-    for layer in layers:
-        drawn = [torch.randn(lm.info.width, generator=source) for _ in range(_RANDOMS)]
-        norm = float(extract(lm, [learnt], layers=[layer])[concept.name].layers[layer].norm())
-        found = [judged.at_kl(layer, norm * one / one.norm(), options.kl)[1] for one in drawn]
-        noise.append(f"{100 * sum(found) / len(found):+.0f}")
-    row("random", noise)
+    layers = list(range(lm.info.layers))
+    found = {RANDOM: noise(learnt, judged, options.kl)}
     for method in options.methods:
         for read in options.reads if method != "gradient" else options.reads[:1]:
-            made = extract(lm, [learnt], method=method, read=read, layers=list(layers))[concept.name]
-            found = {layer: judged.at_kl(layer, made.layers[layer], options.kl) for layer in layers}
-            cells = [f"{100 * effect:+.0f}" for _, effect in found.values()]
+            made = extract(lm, [learnt], method=method, read=read, layers=layers)[concept.name]
+            effects = {layer: judged.at_kl(layer, made.layers[layer], options.kl) for layer in layers}
+            seen: dict[int, float] = {}
             if options.texts:
-                seen = shares(lm, concept, made, {layer: strength for layer, (strength, _) in found.items()})
-                cells = [f"{cell} / {100 * seen[layer]:.0f}" for cell, layer in zip(cells, layers, strict=True)]
-            row(f"{method}, {read}", cells)
+                seen = shares(lm, concept, made, {layer: strength for layer, (strength, _) in effects.items()})
+            found[f"{method}, {read}"] = [Cell(effects[layer][1], seen.get(layer)) for layer in layers]
+    return found
+
+
+def noise(learnt: Concept, judged: HeldOut, kl: float) -> list[Cell]:
+    """Return for each layer how far random directions reach, as a root mean square."""
+    source = torch.Generator().manual_seed(len(learnt.name))
+    vectors = extract(judged.lm, [learnt])[learnt.name].layers
+    cells = []
+    for layer, vector in vectors.items():
+        drawn = [
+            torch.nn.functional.normalize(torch.randn(len(vector), generator=source), dim=0) for _ in range(_RANDOMS)
+        ]
+        reached = [judged.at_kl(layer, float(vector.norm()) * one, kl)[1] for one in drawn]
+        cells.append(Cell(math.sqrt(sum(effect**2 for effect in reached) / len(reached)), None))
+    return cells
+
+
+def show(title: str, tables: Sequence[Table]) -> None:
+    """Print the mean of tables as Markdown; random directions as the noise of such a mean."""
+    first = tables[0]
+    print(f"\n**{title}**\n")
+    print(f"| method, read | {' | '.join(f'layer {layer}' for layer in range(len(first[RANDOM])))} |")
+    print(f"| --- | {' | '.join('---:' for _ in first[RANDOM])} |")
+    for name in first:
+        cells = []
+        for each in zip(*(table[name] for table in tables), strict=True):
+            if name == RANDOM:
+                cells.append(f"±{100 * math.sqrt(sum(cell.effect**2 for cell in each)) / len(each):.0f}")
+                continue
+            cells.append(f"{100 * sum(cell.effect for cell in each) / len(each):+.0f}")
+            shown = [cell.share for cell in each if cell.share is not None]
+            if shown:
+                cells[-1] += f" / {100 * sum(shown) / len(shown):.0f}"
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
 def main() -> None:
@@ -142,9 +174,13 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     lm = load_model(options.model if options.model == "demo" else str(Path(options.model).resolve()))
+    tables = []
     for concept in bundled_concepts():
         if concept.name in options.concepts:
-            table(lm, concept, options)
+            tables.append(measured(lm, concept, options))
+            show(f"{concept.name} on {lm.info.id}", tables[-1:])
+    if len(tables) > 1:
+        show(f"mean of {len(tables)} concepts on {lm.info.id}", tables)
 
 
 if __name__ == "__main__":
