@@ -59,6 +59,11 @@ def label(text: str) -> str:
     return one_line(steady(text))
 
 
+def pasted(text: str) -> str:
+    """Return pasted text, cleaned; terminals end its lines with a carriage return."""
+    return clean(text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
 def fit(text: str, cells: int, ellipsis: str = "…") -> str:
     """Return a clean line of exactly `cells` cells: padded with blanks, or cut and ended by `ellipsis`.
 

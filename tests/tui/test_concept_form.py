@@ -104,7 +104,7 @@ async def test_pasted_csv_json_and_toml_are_recognised(paths: Paths) -> None:
         async with workbench(paths, LibraryEngine(paths)) as bench:
             bench.app.drafts.keep(ConceptDraft())
             await bench.press("n", "tab")
-            await paste(bench, text)
+            await paste(bench, text.replace("\n", "\r"))  # as terminals end lines
             assert f"2 pairs, {form}" in bench.screen
             name = bench.app.screen.name_line.value  # type: ignore[attr-defined]
             assert name == ("rain" if form == "TOML" else "")

@@ -103,7 +103,7 @@ async def test_what_is_pasted_into_the_prompt_is_there_once(paths: Paths) -> Non
     async with workbench(paths) as bench:
         bench.app.change(bench.app.bench.set_prompt(""))
         await bench.press("i")
-        bench.app.post_message(events.Paste("a walk\nin the rain"))
+        bench.app.post_message(events.Paste("a walk\rin the rain"))  # as terminals end lines
         await bench.settle()
         assert bench.app.steer.prompt.text == "a walk\nin the rain"
 

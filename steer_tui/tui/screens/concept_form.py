@@ -26,6 +26,7 @@ from steer_tui.session.pair_judge import Judged, file_named, judge
 from steer_tui.text import clean, one_line
 from steer_tui.tui.background import in_background
 from steer_tui.tui.numbers import bar
+from steer_tui.tui.safe import pasted
 from steer_tui.tui.screens.form import FormDialog, Line, row
 from steer_tui.tui.widgets.choices import Choices, Option
 from steer_tui.tui.widgets.pane import Pane, Part
@@ -68,7 +69,7 @@ class Pairs(TextArea):
     async def _on_paste(self, event: events.Paste) -> None:
         event.stop()
         event.prevent_default()  # Textual would call the base class's handler once more
-        event.text = clean(event.text)[:LARGEST]
+        event.text = pasted(event.text)[:LARGEST]
         await super()._on_paste(event)
 
 

@@ -18,8 +18,9 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from steer_tui.text import clean, one_line
+from steer_tui.text import one_line
 from steer_tui.tui.paints import CLASSES
+from steer_tui.tui.safe import pasted
 from steer_tui.tui.widgets.pane import Pane, Part
 from steer_tui.tui.widgets.words import Words
 
@@ -39,7 +40,7 @@ class Line(Input):
 
     def _on_paste(self, event: events.Paste) -> None:
         event.prevent_default()  # Textual calls the base class's handler by itself
-        event.text = one_line(clean(event.text))[:LONGEST]
+        event.text = one_line(pasted(event.text))[:LONGEST]
         super()._on_paste(event)
 
 

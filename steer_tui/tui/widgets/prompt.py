@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.widgets import TextArea
 
 from steer_tui.text import clean
-from steer_tui.tui.safe import label
+from steer_tui.tui.safe import label, pasted
 
 LARGEST = 200_000
 """Characters a paste may bring."""
@@ -69,5 +69,5 @@ class Prompt(TextArea):
     async def _on_paste(self, event: events.Paste) -> None:
         event.stop()
         event.prevent_default()  # Textual would call the base class's handler once more
-        event.text = clean(event.text)[:LARGEST]
+        event.text = pasted(event.text)[:LARGEST]
         await super()._on_paste(event)
