@@ -174,6 +174,20 @@ async def test_a_failure_is_told_and_the_form_stays(paths: Paths) -> None:
         assert "too little to say" in bench.toasts and "say more" in bench.toasts and "3 pairs" in bench.screen
 
 
+async def test_what_is_asked_while_the_model_loads_is_made_when_it_is_there(paths: Paths) -> None:
+    engine = LibraryEngine(paths)
+    engine.load_at_once = False
+    async with workbench(paths, engine) as bench:
+        await write(bench)
+        assert "as soon as the model is loaded" in bench.screen
+        engine.is_slow = True  # as the queue behind a load is
+        await bench.press("ctrl+g")
+        engine.finish_load()
+        engine.catch_up()
+        await bench.settle()
+        assert " New vector " in bench.screen
+
+
 async def test_method_and_read_position_are_chosen_with_arrows(paths: Paths) -> None:
     engine = LibraryEngine(paths)
     async with workbench(paths, engine) as bench:

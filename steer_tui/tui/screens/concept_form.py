@@ -21,7 +21,7 @@ from steer_tui.errors import UsageError
 from steer_tui.library.names import check_name
 from steer_tui.session.concept_draft import ConceptDraft
 from steer_tui.session.library_messages import ConceptMade, MakeConcept
-from steer_tui.session.messages import Event, ExtractProgress, VectorSummary
+from steer_tui.session.messages import Event, ExtractProgress, LoadFailed, ModelLoaded, VectorSummary
 from steer_tui.session.pair_judge import Judged, file_named, judge
 from steer_tui.text import clean, one_line
 from steer_tui.tui.background import in_background
@@ -183,10 +183,13 @@ class ConceptForm(FormDialog[ConceptMade]):
         return ""
 
     def _model_problem(self) -> str:
-        return "" if self.bench_app.status.info else "no model yet: it can be made when one is loaded"
+        status = self.bench_app.status
+        return "" if status.info or status.loading else "no model yet: esc, then m chooses one"
 
     def _name_note(self) -> str:
-        """Return what happens to a vector that has this name now."""
+        """Return what it waits for, or what happens to a vector that has this name now."""
+        if self.bench_app.status.loading:
+            return "it is made as soon as the model is loaded"
         known: VectorSummary | None = self.bench_app.known.get(self.name_line.value.strip())
         if known is None or not known.has_vector:
             return ""
@@ -215,6 +218,8 @@ class ConceptForm(FormDialog[ConceptMade]):
 
     def take(self, event: Event) -> None:
         """Show how far it is, and what came of it."""
+        if isinstance(event, ModelLoaded | LoadFailed):
+            self._show_words()
         if self._done is None:
             return
         if isinstance(event, ExtractProgress):
