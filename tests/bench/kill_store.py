@@ -67,11 +67,6 @@ def was_killed(child: int) -> bool:
     return os.WIFSIGNALED(status)
 
 
-def told(pipe: int) -> list[str]:
-    with os.fdopen(pipe, "rb") as lines:
-        return lines.read().decode().splitlines(keepends=True)
-
-
 def kill_at_random(home: Path, kills: int, seed: int) -> Counter[str]:
     """Kill a worker many times; return which changes were under way."""
     store, dice, caught = VectorStore(find_paths(home)), random.Random(seed), Counter[str]()
@@ -82,15 +77,18 @@ def kill_at_random(home: Path, kills: int, seed: int) -> Counter[str]:
         child_seed = dice.randrange(1 << 30)
         child = fork(lambda: work(home, child_seed, serial, state, telling))  # noqa: B023
         os.close(telling)
-        time.sleep(dice.uniform(0.0, 0.06))
-        os.kill(child, signal.SIGKILL)
-        assert was_killed(child)
-        lines = told(reading)
+        with os.fdopen(reading, "rb", buffering=0) as pipe:
+            began, lines = time.perf_counter(), [pipe.readline() for _ in range(2 * dice.randint(1, 4))]
+            pace = 2 * (time.perf_counter() - began) / len(lines)  # seconds of one change, on this disk, now
+            time.sleep(dice.uniform(0.0, 1.5 * pace))
+            os.kill(child, signal.SIGKILL)
+            assert was_killed(child)
+            lines += pipe.readlines()
         under_way = None
         for line in lines:
-            if line == "done\n" and under_way is not None:
+            if line == b"done\n" and under_way is not None:
                 state, under_way = after(state, under_way), None
-            elif line.endswith("\n"):
+            elif line.endswith(b"\n"):
                 under_way = Change(*json.loads(line))
                 serial = max(serial, under_way.serial)
         serial += len(lines)
