@@ -9,6 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from steer_tui.engine.arithmetic import cosines as cosines
+    from steer_tui.engine.arithmetic import mix as mix
+    from steer_tui.engine.arithmetic import negate as negate
+    from steer_tui.engine.arithmetic import orthogonalise as orthogonalise
     from steer_tui.engine.extract import extract as extract
     from steer_tui.engine.generate import Controls as Controls
     from steer_tui.engine.generate import generate as generate
@@ -40,9 +44,13 @@ _HOMES = {
     "SweepRequest": "engine.sweeprequest",
     "SweepResult": "engine.sweepgrid",
     "VectorStore": "library.store",
+    "cosines": "engine.arithmetic",
     "extract": "engine.extract",
     "find_paths": "paths",
     "generate": "engine.generate",
+    "mix": "engine.arithmetic",
+    "negate": "engine.arithmetic",
+    "orthogonalise": "engine.arithmetic",
     "parse_recipe": "engine.recipe",
     "sweep": "engine.sweep",
 }
