@@ -117,6 +117,7 @@ class Extraction:
         index = {text: place for place, text in enumerate(passages)}
         readings = read_all(self.lm, passages, self.place, progress)
         for one in group:
+            progress.check()  # fitting a probe takes seconds
             positive, negative = ([index[text] for text in side] for side in (one.positive, one.negative))
             norms = readings.norms[negative].mean(dim=0)
             sides = readings.means[positive], readings.means[negative]
