@@ -19,6 +19,8 @@ BANDED = ("concept", "perplexity", "kl_mean", "distinct_2", "share")
 """Measures of which random directions make a band."""
 _BOUNDS = {"perplexity": (1.0, math.inf), "kl_mean": (0.0, math.inf), "distinct_2": (0.0, 1.0), "share": (0.0, 1.0)}
 _COVERS = 0.95
+_DIGITS = 4
+"""Smaller differences are rounding, and no reason to take one cell rather than another."""
 _NEAR = 0.1
 """Share of the most of a concept that may be given up for less KL."""
 
@@ -238,15 +240,16 @@ def best_cell(cells: Sequence[Cell], kl_budget: float, nothing: float = 0.0) -> 
         return None
     most = max(gain for gain, _, _ in gains)
     near = [entry for entry in gains if entry[0] >= most - _NEAR * abs(most)]
-    return min(near, key=lambda entry: (entry[1], -entry[0]))[2]
+    return min(near, key=lambda entry: (round(entry[1], _DIGITS), -round(entry[0], _DIGITS)))[2]
 
 
 def front_of(cells: Sequence[Cell]) -> tuple[Cell, ...]:
     """Return the cells that no other one beats in both concept and KL, by rising KL; broken ones never are."""
     front: list[Cell] = []
     sound = [cell for cell in cells if cell.problem is None and cell.concept is not None and cell.kl_mean is not None]
-    for cell in sorted(sound, key=lambda cell: (cell.kl_mean or 0.0, -(cell.concept or 0.0))):
-        if not front or (cell.concept or 0.0) > (front[-1].concept or 0.0):
+    figures = {cell.key: (round(cell.kl_mean or 0.0, _DIGITS), round(cell.concept or 0.0, _DIGITS)) for cell in sound}
+    for cell in sorted(sound, key=lambda cell: (figures[cell.key][0], -figures[cell.key][1])):
+        if not front or figures[cell.key][1] > figures[front[-1].key][1]:
             front.append(cell)
     return tuple(front)
 

@@ -114,17 +114,19 @@ class SweepRequest:
         """
         for what, values in (("prompt", self.prompts), ("concept", self.concepts), ("strength", self.strengths)):
             if not values:
-                raise UsageError(f"the sweep has no {what}")
+                raise UsageError(f"the sweep has no {what}", hint="it needs one at least")
             if len(set(values)) < len(values):
                 raise UsageError(f"a {what} comes twice", hint="name each once")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise UsageError("the seeds must be different numbers", hint="0, 1, 2 are three texts of every prompt")
         if not all(map(math.isfinite, self.strengths)):
-            raise UsageError("a strength is not finite")
+            raise UsageError("a strength is not finite", hint="0.5 to 2.5 suits most concepts")
         if self.op not in OPS:
             raise UsageError(f"no operation {self.op!r}", hint=f"one of {', '.join(OPS)}")
         if self.mix and len(self.concepts) not in (2, 3):
-            raise UsageError(f"a mix takes two or three concepts, not {len(self.concepts)}")
+            raise UsageError(
+                f"a mix takes two or three concepts, not {len(self.concepts)}", hint="their weights are the grid's axes"
+            )
         if self.mix and len(self.layers) > 1:
             raise UsageError("a mix has one choice of layers", hint="its axes are the concepts' weights")
         if self.auto and (self.mix or self.refine or not self.measures or self.op not in AUTO_LIMITS):

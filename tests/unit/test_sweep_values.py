@@ -73,9 +73,9 @@ def test_away_from_a_concept_the_best_cell_has_least_of_it() -> None:
     assert grid_of("happy", cells, 1.0).best == cells[1]
 
 
-@given(st.lists(st.tuples(st.floats(-3, 3), st.floats(0, 5)), max_size=12))
-def test_no_cell_of_the_front_is_beaten_and_every_other_one_is(points: list[tuple[float, float]]) -> None:
-    cells = [cell(place, 1, concept, kl) for place, (concept, kl) in enumerate(points)]
+@given(st.lists(st.tuples(st.integers(-30, 30), st.integers(0, 50)), max_size=12))
+def test_no_cell_of_the_front_is_beaten_and_every_other_one_is(points: list[tuple[int, int]]) -> None:
+    cells = [cell(place, 1, concept / 10, kl / 10) for place, (concept, kl) in enumerate(points)]
     front = grid_of("happy", cells, 1.0).front
     for one in cells:
         beaten = any(
