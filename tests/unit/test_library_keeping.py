@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -230,3 +232,29 @@ def test_a_disk_without_locks_is_refused_in_words(store: VectorStore, monkeypatc
     with pytest.raises(LibraryError, match="no file locks") as refused:
         store.remove(read_entry(path, is_bundled=False))
     assert refused.value.hint and path.exists()
+
+
+def test_a_trash_on_another_disk_is_reached_by_copying(store: VectorStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = saved(store)
+    before = entry.path.read_bytes()
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setattr(os, "rename", refuse)
+    removed = store.remove(entry)
+    assert not entry.path.exists() and removed.path.read_bytes() == before
+    assert store.restore(removed).path.read_bytes() == before and not removed.path.exists()
+    glad = store.rename(own(store)[0], "glad")
+    assert names(store) == ["glad"] and torch.equal(store.load(glad.path).layers[1], vector().layers[1])
+
+
+def test_a_link_to_a_vector_is_moved_and_what_it_points_to_stays(store: VectorStore, tmp_path: Path) -> None:
+    entry = saved(store)
+    elsewhere = entry.path.rename(tmp_path / "elsewhere.safetensors")
+    entry.path.symlink_to(elsewhere)
+    glad = store.rename(own(store)[0], "glad")
+    assert glad.path.is_symlink() and glad.problem is None
+    removed = store.remove(glad)
+    assert own(store) == [] and elsewhere.exists()
+    assert store.restore(removed).problem is None
