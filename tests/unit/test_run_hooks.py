@@ -372,3 +372,34 @@ def test_vectors_that_hooks_need_are_named() -> None:
     hooks = (spec("add", vector="happy"), SCALE, spec("project-out", vector="sad"), spec("add", vector="happy"))
     off = replace(spec("add", vector="calm"), enabled=False)
     assert vector_names((*hooks, off, spec("file", name="own", vector="no"))) == ("happy", "sad")
+
+
+def torch_hooks() -> int:
+    modules = list(model_of("llama").model.modules())
+    return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in modules)
+
+
+def test_what_a_run_does_not_use_is_not_there() -> None:
+    counts: list[int] = []
+    run((), statistics=False, on_step=lambda step: counts.append(torch_hooks()))
+    assert set(counts) == {0}
+    counts.clear()
+    run((replace(SCALE, enabled=False),), statistics=False, on_step=lambda step: counts.append(torch_hooks()))
+    assert set(counts) == {0}
+    counts.clear()
+    run((SCALE, spec("watch")), statistics=False, on_step=lambda step: counts.append(torch_hooks()))
+    assert set(counts) == {3}, "one on the module, two that follow the passes"
+
+
+def test_hooks_changed_at_every_step_leave_none() -> None:
+    controls = Controls()
+    sets = [(SCALE,), (), (SCALE, spec("watch")), (spec("heads", "blocks.0.attn.hook_pattern", heads=(0,)),)]
+    most: list[int] = []
+
+    def on_step(step: Step) -> None:
+        most.append(len(model_of("llama").layers.attached))
+        controls.change_hooks(sets[step.index % 4])
+
+    result = run((), sampling=Sampling(seed=1, max_tokens=50), controls=controls, on_step=on_step)
+    assert len(result.request.changes) == 49 and max(most) == 2 and torch_hooks() == 0
+    assert is_clean(model_of("llama"))
