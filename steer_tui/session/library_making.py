@@ -65,7 +65,6 @@ class LibraryMaking(LibraryDesk):
     # From examples
 
     def _make_concept(self, task: Task, command: MakeConcept) -> None:
-        made: tuple[str, ...] = ()
         closing = ConceptMade(command.name, None)
         try:
             self._shop.ready()
@@ -74,25 +73,22 @@ class LibraryMaking(LibraryDesk):
             kept = self._keep(vectors, concept)
             listed = self._show(task, vectors)
             found = next(line for line in listed if line.is_for_model and line.entry.path in kept.paths)
-            made = tuple(vectors)
             closing = replace(closing, vector=found, change=kept.change(listed))
         except Failure as error:
             if not isinstance(error, Cancelled):
                 message, hint = explain(error, "making a concept")
                 closing = replace(closing, message=message, hint=hint)
-        task.say(ExtractFinished(made))
+        task.say(ExtractFinished(()))  # the closing event says what was made
         task.end(closing)
 
     def _make_vectors(self, task: Task, command: MakeVectors) -> None:
-        made: tuple[str, ...] = ()
         try:
             _, shelf = self._shop.ready()
             concepts = self._chosen(shelf.chosen, command)
             vectors = self._shop.extract(task, concepts, method=command.method, read=command.read)
             kept = self._keep(vectors)
             listed = self._show(task, vectors)
-            made = tuple(vectors)
-            task.say(ExtractFinished(made))
+            task.say(ExtractFinished(()))  # the closing event says what was made
             task.end(LibraryChanged(kept.change(listed)))
         except Failure as error:
             task.say(ExtractFinished(()))

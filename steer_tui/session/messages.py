@@ -193,7 +193,7 @@ class ExtractFinished(Event):
     """An extraction ended; VectorsChanged came before it if any vector was made."""
 
     names: tuple[str, ...]
-    """The vectors that were made; empty where it was stopped or failed."""
+    """The vectors that were made; empty where it was stopped or failed, and where another event tells of them."""
     message: str | None = None
     """What went wrong, None where all went well and where it was stopped."""
     hint: str | None = None
