@@ -28,6 +28,10 @@ class _Plot:
     low: float
     high: float
     points: dict[tuple[int, int], list[Cell]] = field(default_factory=dict)
+    front: frozenset[str] = frozenset()
+    """Keys of the cells that nothing beats."""
+    best: str | None = None
+    """Key of the best cell within the budget."""
 
     def at(self, cell: Cell) -> tuple[int, int]:
         """Return row and column of a cell."""
@@ -117,18 +121,23 @@ class SweepFront(Pane):
         return max(1, self.body_height)
 
     def _lay_out(self, width: int) -> _Plot | None:
-        cells = self._cells
         room = width - MARGIN
-        if not cells or room < 10 or self.body_height < 3:
+        if room < 10 or self.body_height < 3:
             return None
         if self._plot is None:
+            cells = self._cells
+            if not cells:
+                return None
             budget = self.board.request.kl_budget if self.board is not None else 1.0
             # One wild cell must not press all others into a corner.
             ordered = sorted(cell.kl_mean or 0.0 for cell in cells)
             most = max(budget * 1.5, min(ordered[-1], 4 * ordered[len(ordered) * 3 // 4]))
             values = [cell.concept or 0.0 for cell in cells]
             low, high = min(0.0, *values) if values else 0.0, max(1.0, *values) if values else 1.0
+            best = self.board.best(self.grid) if self.board is not None else None
             plot = _Plot(room, self.body_height, most, low, high)
+            plot.front = frozenset(cell.key for cell in self.front)
+            plot.best = best.key if best is not None else None
             for cell in cells:
                 plot.points.setdefault(plot.at(cell), []).append(cell)
             self._plot = plot
@@ -141,13 +150,11 @@ class SweepFront(Pane):
             note = "no cell with a concept and a KL yet" if self.board is not None else self.empty_note
             return [(fit(note, width, self.glyphs.ellipsis), "muted")] if index == 0 else []
         parts: list[Part] = [(self._scale(plot, index), "group")]
-        front = {cell.key for cell in self.front}
-        best = self.board.best(self.grid) if self.board is not None else None
         budget = plot.column(self.board.request.kl_budget) if self.board is not None else None
         for column in range(plot.width):
             cells = plot.points.get((index, column))
             if cells:
-                parts.append(self._sign(cells, front, best))
+                parts.append(self._sign(cells, plot))
             elif column == budget:
                 parts.append((self.glyphs.budget, "rail"))
             else:
@@ -159,12 +166,12 @@ class SweepFront(Pane):
         text = signed(ends[index], 1) if index in ends else ""
         return fit_right(text, MARGIN - 2) + f"{self.glyphs.budget} "
 
-    def _sign(self, cells: list[Cell], front: set[str], best: Cell | None) -> Part:
+    def _sign(self, cells: list[Cell], plot: _Plot) -> Part:
         keys = {cell.key for cell in cells}
         sign, paint = self.glyphs.dot, "muted"
-        if keys & front:
+        if keys & plot.front:
             sign, paint = self.glyphs.on, "on"
-        if best is not None and best.key in keys:
+        if plot.best in keys:
             sign, paint = self.glyphs.best, "good"
         return sign, "cursor" if self._key in keys else paint
 

@@ -99,12 +99,14 @@ class SweepMap(HeatMap):
         if board is None or page is None:
             return
         bounds = concept_bounds(board)
-        if bounds != self._bounds or any(cell.kind in ("random", "baseline") for cell in cells):
+        if bounds != self._bounds or any(cell.kind == "baseline" for cell in cells):
             self._bounds = bounds
             self._set_all(page)
         for cell in cells:
             if cell.kind == "cell":
                 self._set_place(page, board.place_of(cell))
+            elif cell.kind == "random" and cell.name == page.grid and not board.request.mix:
+                self._set_columns(page, cell.strength)
         moved = self._mark_best(page)
         if moved or any(cell.kind != "cell" or cell is self.current for cell in cells):
             self.redraw_foot()
@@ -113,6 +115,13 @@ class SweepMap(HeatMap):
         for row in range(len(page.rows)):
             for column in range(len(page.columns)):
                 self._set(row, column)
+
+    def _set_columns(self, page: Page, size: float) -> None:
+        """Draw again what one more random direction of a strength may have turned into noise, or out of it."""
+        for column, strength in enumerate(page.columns):
+            if abs(strength) == size:
+                for row in range(len(page.rows)):
+                    self._set(row, column)
 
     def _mark_best(self, page: Page) -> bool:
         """Move the mark of the best cell; return whether it moved."""

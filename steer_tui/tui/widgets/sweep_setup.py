@@ -162,7 +162,8 @@ class SweepSetup(Pane):
                 self._judge(self.edit.text)
             except UsageError as error:
                 self._complaint = error.message
-        self.refresh()
+        self.redraw_lines(self.cursor)
+        self.redraw_lines(self.top + self.body_height, self.foot_count)
 
     def on_paste(self, event: events.Paste) -> None:
         """Take pasted text into the field."""
