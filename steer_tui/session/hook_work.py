@@ -55,6 +55,9 @@ class HookWork:
 
     def _load(self, task: Task, command: LoadHookFile) -> None:
         path = Path(command.path).expanduser()
+        if task.is_stopped:
+            task.end(HookFileFailed(command.path, f"{path.name} was not loaded: it was stopped", None))
+            return
         try:
             stamp = stamp_of(path)
             file = self._shop.tools.load_hooks(path)

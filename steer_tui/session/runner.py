@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from steer_tui.engine.hookvalues import HookSpec
 from steer_tui.paths import Paths
+from steer_tui.session.hook_messages import LoadHookFile
 from steer_tui.session.messages import (
     Command,
     EngineReady,
@@ -26,7 +27,7 @@ from steer_tui.session.messages import (
 )
 from steer_tui.session.outbox import Outbox
 from steer_tui.session.task import Task
-from steer_tui.session.threads import leave, spawn
+from steer_tui.session.threads import Interrupted, interrupt, leave, spawn
 
 if TYPE_CHECKING:  # imported when the thread starts: the screen is painted first
     from steer_tui.session.journal_writer import JournalWriter
@@ -35,6 +36,8 @@ if TYPE_CHECKING:  # imported when the thread starts: the screen is painted firs
 
 __all__ = ["Engine", "leave"]
 
+PATIENCE_SECONDS = 2.0
+"""How long code of the user's may go on after it was asked to stop."""
 _JOURNAL_SECONDS = 0.25
 """How much of the time for ending is left to the journal at least."""
 
@@ -88,9 +91,17 @@ class Engine:
             self._lock.notify()
 
     def stop_run(self) -> None:
-        """Stop the work that is going on, and what waits; loading a model is not stopped by this."""
+        """Stop the work that is going on, and what waits; loading a model is not stopped by this.
+
+        Code of the user's that goes on after a moment is interrupted.
+        """
         with self._lock:
             self._stop_work()
+            current = self._current
+            if current is not None and current.is_stopped and _runs_own_code(current):
+                timer = threading.Timer(PATIENCE_SECONDS, self._interrupt, (current,))
+                timer.daemon = True
+                timer.start()
 
     def change_recipe(self, text: str) -> None:
         """Put another recipe in force in the run that streams or is about to; without one, nothing happens."""
@@ -128,6 +139,12 @@ class Engine:
         has_written = self._journal.close(max(0.0, deadline - time.monotonic()))
         return has_written and not self._thread.is_alive()
 
+    def _interrupt(self, task: Task) -> None:
+        """End what holds the engine thread, if it is still this task."""
+        with self._lock:
+            if self._current is task and self._thread is not None:
+                interrupt(self._thread)
+
     # Holding the lock
 
     def _tasks(self, *kinds: type[Command]) -> list[Task]:
@@ -150,9 +167,19 @@ class Engine:
     def _work(self) -> None:
         do = self._begin()
         while (task := self._next()) is not None:
-            do(task)
+            try:
+                do(task)
+            except Interrupted as error:  # it came when the work was over already
+                task.end(task.command.refused(str(error), None))
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Forget the task; an interruption that comes this late is of no use any more."""
+        try:
             with self._lock:
                 self._current = None
+        except Interrupted:
+            self._current = None
 
     def _begin(self) -> Callable[[Task], object]:
         """Import the engine; return what does tasks, which is refusing them where the import failed."""
@@ -183,3 +210,11 @@ class Engine:
                 return None
             self._current = self._waiting.popleft()
             return self._current
+
+
+def _runs_own_code(task: Task) -> bool:
+    """Say whether a task runs a file of the user's, which may do anything, also never end."""
+    command = task.command
+    if isinstance(command, Generate):
+        return command.request.hook_file is not None or task.has_own_hooks
+    return isinstance(command, LoadHookFile)

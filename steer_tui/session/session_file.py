@@ -17,6 +17,7 @@ from steer_tui.engine.recipe import Recipe, Term, parse_recipe
 from steer_tui.engine.types import Sampling
 from steer_tui.errors import RecipeError
 from steer_tui.files import write_atomic
+from steer_tui.session.hook_edits import sound
 from steer_tui.session.state import MAX_PARKED, Layout, Workbench
 from steer_tui.text import clean, one_line
 
@@ -139,7 +140,7 @@ def _hook(value: object) -> HookSpec | None:
         hash(spec)  # a value of another form would be met much later
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
-    return replace(spec, point=one_line(spec.point), kind=one_line(spec.kind))
+    return sound(replace(spec, point=one_line(spec.point), kind=one_line(spec.kind)))
 
 
 def _sampling(value: object) -> Sampling:

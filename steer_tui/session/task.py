@@ -81,6 +81,11 @@ class Task:
             if self._controls is not None:
                 self._controls.change_hooks(specs, hook_file)
 
+    @property
+    def has_own_hooks(self) -> bool:
+        """Whether hooks of a file were put in force while it ran."""
+        return self._hooks is not None and self._hooks[1] is not None
+
     def attach(self, controls: RunControls) -> None:
         """Let a run that begins be reached, with what was asked of it before."""
         with self._lock:

@@ -5,6 +5,7 @@ A thread inside torch when the interpreter ends aborts the process; `leave` is w
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import sys
@@ -22,6 +23,19 @@ def spawn(name: str, target: Callable[[], None]) -> threading.Thread:
     _THREADS.add(thread)
     thread.start()
     return thread
+
+
+class Interrupted(SystemExit):
+    """Raised inside a thread that is held by code of the user's; a kind that `except Exception` there does not hide."""
+
+    def __init__(self) -> None:
+        super().__init__("it did not stop when it was asked to")
+
+
+def interrupt(thread: threading.Thread) -> None:
+    """Raise Interrupted in a thread at its next step of Python; inside a long call of C it waits for the call's end."""
+    if thread.ident is not None:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(Interrupted))
 
 
 def leave(status: int) -> int:

@@ -78,7 +78,7 @@ async def opened(paths: Paths) -> AsyncIterator[tuple[SteerApp, InspectScreen, P
     app.saver.finish(1.0)
 
 
-async def until(true: Callable[[], bool], seconds: float = 20.0) -> None:
+async def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline
@@ -163,6 +163,34 @@ async def test_a_saved_change_is_loaded_and_an_error_in_it_changes_nothing(paths
         await until(lambda: len(screen.own) == 2)
         await run(app, pilot)
         assert screen.hooked.plain == screen.unhooked.plain
+
+
+async def test_a_hook_that_never_ends_is_interrupted_and_so_is_a_file(paths: Paths, tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(
+        "def forever(activation, hook):\n    while True:\n        try:\n            pass\n"
+        "        except Exception:\n            pass\n\nHOOKS = [(4, forever)]\n"
+    )
+    async with opened(paths) as (app, screen, pilot):
+        screen._load(str(file))
+        await until(lambda: bool(screen.own))
+        await pilot.press("r")
+        await until(lambda: screen.shown_run == app.steer._run_id)
+        await pilot.press("escape")
+        await until(lambda: app.status.running is None)
+        assert "forever at blocks.4.hook_resid_post failed: Interrupted" in toasts(app)
+        assert "line" in toasts(app) and screen.attached.problems
+        app.change(app.bench.set_hooks(()))
+        await run(app, pilot)
+        assert screen.hooked.plain == screen.unhooked.plain != ""
+        file.write_text("while True:\n    pass\n")
+        screen._load(str(file))
+        await asyncio.sleep(0.2)
+        await pilot.press("escape")
+        await until(lambda: "own.py, line" in toasts(app))
+        assert app.current_mode == "inspect" and not screen.is_loading_file
+        await run(app, pilot)
+        assert screen.hooked.plain == screen.unhooked.plain != ""
 
 
 async def test_what_the_engine_alone_can_tell_is_marked_before_a_run(paths: Paths) -> None:

@@ -169,7 +169,7 @@ class InspectScreen(RunActions):
             self.attached.stop_editing()
         elif self.points.filtering or (self.place == POINTS and self.points.filter_text):
             self.points.stop_filter(clear=True)
-        elif app.status.running is not None:
+        elif app.status.running is not None or self.is_loading_file:
             app.engine.stop_run()
         elif self.place == ATTACHED and self.attached.close():
             pass

@@ -5,6 +5,7 @@ Promises that an error is shown with its line and changes nothing.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from steer_tui.tui.screens.inspect_panes import InspectPanes
 
 LOOK = 1.0
 """Seconds between two looks whether the file was saved."""
+PATIENCE = 3
+"""Looks after which a file that is still being run is told of."""
 
 
 class FileActions(InspectPanes):
@@ -22,6 +25,10 @@ class FileActions(InspectPanes):
 
     own: tuple[OwnHookInfo, ...] = ()
     """The hooks that the loaded file defines."""
+    is_loading_file = False
+    """Whether a file is being run."""
+    _looks = 0
+    """How often it was looked at since."""
     _path = ""
     """The file that was loaded since the start; empty before."""
     _stamp: tuple[int, int] | None = None
@@ -66,12 +73,24 @@ class FileActions(InspectPanes):
 
     def _load(self, path: str) -> None:
         full = str(Path(path).expanduser().absolute()) if "\0" not in path else path
-        self.bench_app.engine.send(LoadHookFile(full))
+        self._send(LoadHookFile(full))
         if self.bench_app.status.running is not None:
             self.bench_app.say("the file is loaded when the run has ended")
 
+    def _send(self, command: LoadHookFile) -> None:
+        if command.path == self._path:
+            with suppress(OSError, ValueError):
+                self._stamp = stamp_of(Path(self._path))  # this version is not tried again, whatever comes of it
+        self.bench_app.engine.send(command)
+        self.is_loading_file, self._looks = True, 0
+
     def look_at_file(self) -> None:
         """Load the file again if it was saved; a text that streams takes the new version at its next token."""
+        if self.is_loading_file:
+            self._looks += 1
+            if self._looks == PATIENCE and self.bench_app.status.running is None:
+                self.bench_app.say("the file of hooks is still being run: esc stops it")
+            return
         if not self.has_loaded:
             return
         try:
@@ -80,14 +99,14 @@ class FileActions(InspectPanes):
             return  # an editor may take it away for a moment; a run says it if it stays away
         if stamp == self._stamp:
             return
-        self._stamp = stamp
         app = self.bench_app
         if app.status.running is not None and app.bench.needed_hook_file:
             app.engine.change_hooks(app.bench.hooks, app.bench.needed_hook_file)
-        app.engine.send(LoadHookFile(self._path, is_reload=True))
+        self._send(LoadHookFile(self._path, is_reload=True))
 
     def file_loaded(self, event: HookFileLoaded) -> None:
         """Take in what a file defines; what it places itself is attached when it is first loaded."""
+        self.is_loading_file = False
         app = self.bench_app
         if event.is_reload and event.path != self._path:
             return  # another file was named meanwhile
@@ -110,7 +129,7 @@ class FileActions(InspectPanes):
 
     def file_failed(self, event: HookFileFailed) -> None:
         """Say why a file cannot be loaded; what was loaded before stays."""
-        self._waiting = None
+        self._waiting, self.is_loading_file = None, False
         self.bench_app.complain(event.message, event.hint)
 
     def file_changed(self) -> None:

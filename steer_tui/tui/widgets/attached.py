@@ -43,7 +43,7 @@ class Attached(HookList):
     def _hook_line(self, index: int, width: int) -> list[Part]:
         spec = self.hooks[index]
         cursor = self.glyphs.cursor if self.place == Place(index) else " "
-        wrong = spec in self.problems
+        wrong = spec in self.problems and spec.enabled
         sign = self.glyphs.broken if wrong else self.glyphs.on if spec.enabled else self.glyphs.off
         sign_paint = "error" if wrong else "on" if spec.enabled else "faint"
         name = label(spec.point) if width >= 60 else short_name(label(spec.point))
@@ -116,12 +116,13 @@ class Attached(HookList):
             return label(wrong), "error"
         if parameter is not None:
             return _about(parameter), "muted"
+        if not spec.enabled:
+            asks = spec.kind == FILE and spec in self.problems
+            return ("off: space runs its file and switches it on" if asks else "off: space switches it on"), "muted"
         if spec in self.problems:
             return label(self.problems[spec]), "error"
         if spec in self.reports:
             return report_text(self.reports[spec]), "muted"
-        if not spec.enabled:
-            return "off: space switches it on", "muted"
         return ("from your file: saved changes are loaded" if spec.kind == FILE else "no run yet: r runs"), "muted"
 
 
