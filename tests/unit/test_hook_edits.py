@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steer_tui.engine.hookkinds import KINDS, Parameter, find_kind
-from steer_tui.engine.hookvalues import FILE, HookReport, HookSpec, PointInfo
+from steer_tui.engine.hookvalues import FILE, HookReport, HookSpec
 from steer_tui.session import hook_edits as edit
 from steer_tui.session.session_file import from_json, to_json
 from steer_tui.session.state import Workbench
