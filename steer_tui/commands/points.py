@@ -62,4 +62,4 @@ def _nothing(args: argparse.Namespace, names: list[str]) -> UsageError:
 
 
 def _remark(point: PointInfo) -> str:
-    return f"not here: {point.reason}" if point.reason else point.note
+    return f"not here: {point.reason}" if point.reason else ""

@@ -97,11 +97,11 @@ class StatisticsController(ReadyController):
     def edit(self, activation: Tensor, moment: Moment) -> Tensor:
         """Return what the other one makes of the activation."""
         if self.controller is None:
-            self._meter.note(activation, activation, moment.mask())
+            self._meter.note(activation, activation, moment)
             return activation
         before = activation.clone()
         new = let(self.controller, activation, moment)
-        self._meter.note(before, new, moment.mask())
+        self._meter.note(before, new, moment)
         return new
 
     @property

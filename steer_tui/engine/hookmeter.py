@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from steer_tui.engine.moment import Moment
+
 _ADDED = 5
 """Sums that are added up; the last one is a maximum."""
 
@@ -23,15 +25,17 @@ class Meter:
             None  # masked tokens, changed ones, changes, scales, changed passes; greatest change
         )
 
-    def note(self, before: Tensor, after: Tensor, mask: Tensor | None) -> None:
-        """Count one activation as it was and as it is now; `mask` is False on padding, None where there is none."""
+    def note(self, before: Tensor, after: Tensor, moment: Moment) -> None:
+        """Count one activation as it was and as it is now; heads of one token count together."""
         self.passes += 1
-        width = before.shape[-1] if before.dim() else 1
+        mask, is_same = moment.mask(), after is before
+        before = _by_token(before, moment)
         if mask is None:
-            self._tokens += before.numel() // max(width, 1)
-            if after is before:
+            self._tokens += before.shape[:-1].numel()
+            if is_same:
                 return
-        shown = None if mask is None else mask.expand_as(before)[..., 0]
+        after = before if is_same else _by_token(after, moment)
+        shown = None if mask is None else _by_token(mask.expand(moment.shape), moment).any(dim=-1)
         sums = _sums(before, after, shown)
         if self._sums is not None:
             added = self._sums[:_ADDED] + sums[:_ADDED]
@@ -56,6 +60,15 @@ class Meter:
             "max_change": sums[5],
             "avg_scale": sums[3] / changed,
         }
+
+
+def _by_token(activation: Tensor, moment: Moment) -> Tensor:
+    """Return (B, T, features), T the queries of scores and pattern; other shapes keep all but their last axis."""
+    axis = moment.token_axis
+    if axis is None or activation.dim() < 2:
+        return activation if activation.dim() else activation.reshape(1)
+    activation = activation.movedim(axis, 1)
+    return activation.flatten(2) if activation.dim() > 2 else activation.unsqueeze(-1)
 
 
 def _sums(before: Tensor, after: Tensor, shown: Tensor | None) -> Tensor:

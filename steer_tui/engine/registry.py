@@ -255,10 +255,10 @@ class Layers:
         if new is not part and function is not None:
             # A tensor that the user keeps must not be written to by a model that adds in place.
             new = checked(new, part) if new is given else checked(new, part).clone()
-            if point.name == "hook_tokens":
-                check_ids(new, self._words)
+        if new is not part and point.name == "hook_tokens":
+            check_ids(new, self._words)
         if hook.meter is not None:
-            hook.meter.note(part, new, moment.mask())
+            hook.meter.note(part, new, moment)
         if new is part:
             return raw
         if chosen is not None:

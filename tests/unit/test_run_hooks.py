@@ -146,6 +146,20 @@ def test_statistics_tell_how_often_and_how_much() -> None:
     assert printed["hooks"][0]["passes"] == TOKENS and printed["hook_file"] is None
 
 
+@pytest.mark.parametrize("point", [Z, "blocks.1.attn.hook_pattern", "blocks.1.attn.hook_q", "hook_tokens"])
+def test_tokens_are_counted_once_however_many_heads_they_have(point: str) -> None:
+    kind = "scale" if point == "hook_tokens" else "heads"
+    values = {"factor": 1.0} if kind == "scale" else {}
+    (report,) = run((spec(kind, point, **values),)).hooks
+    length = len(model_of("llama").encode("The meeting went"))
+    assert report.passes == TOKENS and report.tokens == length + TOKENS - 1
+    assert report.changed_tokens <= report.tokens and (report.changed_tokens == report.tokens or kind == "scale")
+    assert kind == "scale" or 0 < report.mean_change < 1, "one head of four"
+    if kind == "scale":
+        with pytest.raises(HookError, match="token id .* the model knows ids 0 to"):
+            run((spec(kind, point, factor=1000.0),))
+
+
 def test_the_logit_difference_is_that_of_the_first_position() -> None:
     lm = model_of("llama")
     result = run((SCALE,))
