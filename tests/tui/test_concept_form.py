@@ -68,7 +68,7 @@ async def test_what_is_typed_ahead_lands_in_its_field(paths: Paths) -> None:
 
 def _key(bench: Bench, key: str) -> events.Key:
     name = {"|": "vertical_line", " ": "space"}.get(key, key)
-    event = events.Key(name, "\r" if key == "enter" else key)
+    event = events.Key(name, "\r" if key == "enter" else key if len(key) == 1 else None)
     event.set_sender(bench.app)
     return event
 
@@ -252,3 +252,15 @@ async def test_hostile_examples_and_names_do_no_harm(paths: Paths) -> None:
             assert_harmless(bench)
             await bench.press("ctrl+g", "escape", "escape")
             assert bench.app.is_running
+
+
+async def test_what_is_typed_right_before_making_counts(paths: Paths) -> None:
+    engine = LibraryEngine(paths)
+    async with workbench(paths, engine) as bench:
+        await write(bench)
+        for key in ("tab", "right", "tab", "right", "right", "7", "ctrl+g"):  # no settling in between
+            bench.app._driver.send_message(_key(bench, key))  # type: ignore[union-attr]
+        await bench.settle()
+        await bench.settle()
+        sent = engine.sent[-1]
+        assert isinstance(sent, MakeConcept) and (sent.method, sent.read) == ("pca", "last:7")

@@ -91,6 +91,8 @@ class ConceptForm(FormDialog[ConceptMade]):
         self.method.value, self.read.value = draft.method, draft.read
         self.judged = Judged(None, "")
         self._look_number = 0
+        self._looked_at = ""
+        """The examples that were judged last, or are being read."""
         self._done: ExtractProgress | None = None
         """How far making is; None while nothing is being made."""
 
@@ -131,7 +133,7 @@ class ConceptForm(FormDialog[ConceptMade]):
     def look(self) -> None:
         """Keep what is typed, and say what it amounts to."""
         self.bench_app.drafts.keep(self.draft)
-        text = self.pairs.text
+        text = self._looked_at = self.pairs.text
         self._look_number += 1
         if len(text) <= AT_ONCE and file_named(text) is None:
             return self._show(self._look_number, judge(text))
@@ -199,8 +201,10 @@ class ConceptForm(FormDialog[ConceptMade]):
 
     # Making it
 
-    def action_submit(self) -> None:
-        """Have it made, if what was read last makes sense."""
+    def submit_now(self) -> None:
+        """Have it made, if what was read makes sense."""
+        if self.pairs.text != self._looked_at:
+            self.look()
         self._show_words()
         if self.button.is_ready:
             self.submit()

@@ -192,6 +192,18 @@ class FormDialog(ModalScreen[R], Generic[R]):
         return True
 
     def action_submit(self) -> None:
+        """Answer when every field has taken in what was typed before."""
+        waiting = {field for field in self.box.query("*") if field.focusable}
+
+        def reached(field: Widget) -> None:
+            waiting.discard(field)
+            if not waiting:
+                self.call_later(self.submit_now)
+
+        for field in tuple(waiting):
+            field.call_later(reached, field)
+
+    def submit_now(self) -> None:
         """Answer if what is typed makes sense; say again why not where it does not."""
         self.look()
         if self.button.is_ready:
