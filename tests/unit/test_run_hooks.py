@@ -19,7 +19,7 @@ from steer_tui.engine.hookvalues import HookSpec, vector_names
 from steer_tui.engine.types import Change, Request, RunResult, Sampling, Step
 from steer_tui.errors import SteerError, UsageError
 from steer_tui.session.journal import Journal
-from steer_tui.session.records import request_from_json, request_to_json
+from steer_tui.session.records import changes_to_lines, request_from_json, request_to_json, with_changes
 from tests.unit.architectures import ARCHITECTURES
 from tests.unit.hooktools import is_clean, model_of
 from tests.unit.runs import TOKENS, request, said
@@ -156,7 +156,7 @@ def test_tokens_are_counted_once_however_many_heads_they_have(point: str) -> Non
     assert report.changed_tokens <= report.tokens and (report.changed_tokens == report.tokens or kind == "scale")
     assert kind == "scale" or 0 < report.mean_change < 1, "one head of four"
     if kind == "scale":
-        with pytest.raises(HookError, match="token id .* the model knows ids 0 to"):
+        with pytest.raises(HookError, match=r"token id .* the model knows ids 0 to"):
             run((spec(kind, point, factor=1000.0),))
 
 
@@ -366,6 +366,11 @@ def test_requests_of_older_journals_are_read() -> None:
     for key in ("hooks", "hook_file"):
         del old[key]
     assert request_from_json(old) == Request("a", "happy:1", changes=(Change(2, "sad:1"),))
+    lines = '[1, "happy:3"]\n' + changes_to_lines([Change(4, "sad:1", (SCALE,), "own.py")])
+    assert with_changes(Request("a", ""), lines).changes == (
+        Change(1, "happy:3"),
+        Change(4, "sad:1", (SCALE,), "own.py"),
+    )
     whole = Request("a", "", hooks=(SCALE, replace(SCALE, rows=(1,), enabled=False)), hook_file="own.py")
     assert request_from_json(json.loads(json.dumps(request_to_json(whole)))) == whole
 
