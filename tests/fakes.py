@@ -229,7 +229,7 @@ def fake_tools(script: Script) -> Tools:
         end = {"error": script.sweep_error, "error_after": script.sweep_error_after}
         return fake_sweep(lm, request, vectors, seconds_per_cell=script.sweep_seconds, **end, **more)
 
-    return Tools(load, generate, extract, FakeControls, lambda: script.choices, sweep=sweep, auto=sweep)
+    return Tools(load, generate, extract, FakeControls, lambda: script.choices, sweep=sweep)
 
 
 class _Run:

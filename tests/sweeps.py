@@ -9,6 +9,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from steer_tui.engine.sweepgrid import SweepResult
@@ -25,8 +26,9 @@ LAYERS = 6
 
 
 def points_of(request: SweepRequest, layer_count: int = LAYERS) -> tuple[Point, ...]:
-    """Return the points of a request in the order in which a fake sweep ends them."""
-    return tuple(sorted(request.points(layer_count), key=lambda point: point.strengths))
+    """Return the points of a request in the order in which a fake sweep ends them; an automatic one tries them all."""
+    points = replace(request, auto=False).points(layer_count)
+    return tuple(sorted(points, key=lambda point: point.strengths))
 
 
 def fake_cell(request: SweepRequest, point: Point, kind: str = "cell", key: str = "") -> Cell:

@@ -50,8 +50,8 @@ class Page:
 class SweepBoard:
     """One sweep, running or ended."""
 
-    def __init__(self, uid: str, request: SweepRequest, model: ModelInfo, *, auto: bool = False) -> None:
-        self.uid, self.request, self.model, self.auto = uid, request, model, auto
+    def __init__(self, uid: str, request: SweepRequest, model: ModelInfo) -> None:
+        self.uid, self.request, self.model = uid, request, model
         self.cells: dict[str, Cell] = {}
         """Finished cells of every kind by key."""
         self.grids = {name: Grid(name, kl_budget=request.kl_budget) for name in concepts_of(request)}
@@ -64,9 +64,8 @@ class SweepBoard:
         """Why it failed; empty where it did not."""
         self._points: dict[Place, Point] = {}
         self._cells: dict[Place, Cell] = {}
-        if not auto:
-            for point in request.points(model.layers):
-                self._points[self._place(point.concept, point.span, point.strengths)] = point
+        for point in request.points(model.layers):  # of an automatic sweep nobody knows them before
+            self._points[self._place(point.concept, point.span, point.strengths)] = point
         self.pages = self._lay_out()
 
     @classmethod

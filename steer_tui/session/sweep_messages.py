@@ -19,8 +19,6 @@ class RunSweep(Command):
     request: SweepRequest
     done: tuple[Cell, ...] = ()
     """Finished cells of every kind; none of them is run again."""
-    auto: bool = False
-    """Whether strengths and layers are looked for, within the request's KL budget, instead of all being run."""
 
     def refused(self, message: str, hint: str | None) -> Event:
         """Return SweepFailed."""

@@ -135,7 +135,7 @@ class SweepRows:
         return SweepRecord(
             entry=entry,
             model=json.loads(model),
-            request=SweepRequest.from_json(json.loads(row[5])),
+            request=_request(row[5]),
             cells=tuple(Cell.from_json(json.loads(text)) for (text,) in cells),
             seconds=seconds,
             notes=tuple(json.loads(notes)),
@@ -148,8 +148,13 @@ class SweepRows:
         return self.get(row[0]) if row is not None else None
 
 
+def _request(text: str) -> SweepRequest:
+    """Return a request of any age: what older programs did not write is as it was for them."""
+    return SweepRequest.from_json({**SweepRequest((), ()).to_json(), **json.loads(text)})
+
+
 def _entry(row: tuple[Any, ...]) -> SweepEntry:
     id, uid, created, model, concept, request, total, ending, starred, note, best, done = row
-    asked = SweepRequest.from_json(json.loads(request))
-    prompt, seed = clean(asked.prompts[0]), asked.seeds[0]
+    asked = _request(request)
+    prompt, seed, total = clean(asked.prompts[0]), asked.seeds[0], max(total, done)
     return SweepEntry(id, uid, created, model, prompt, concept, seed, done, total, ending, bool(starred), note, best)

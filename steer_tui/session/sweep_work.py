@@ -82,8 +82,7 @@ class SweepWork:
             shop.journal.write(lambda journal: journal.sweeps.keep(uid, (cell,)))
             task.say(SweepCells(uid, (cell,)))
 
-        run = shop.tools.auto if command.auto else shop.tools.sweep
-        result: SweepResult = run(
+        result: SweepResult = shop.tools.sweep(
             shop.lm,
             command.request,
             shelf.vectors,

@@ -43,8 +43,6 @@ class Tools:
     """`engine.catalogue.build_hook`."""
     sweep: Function = _missing
     """`engine.sweep.sweep`."""
-    auto: Function = _missing
-    """`engine.sweepauto.auto`."""
 
 
 def engine_tools() -> Tools:
@@ -53,20 +51,7 @@ def engine_tools() -> Tools:
     from steer_tui.engine.extract import extract
     from steer_tui.engine.generate import Controls, generate
     from steer_tui.engine.loading import load_model
+    from steer_tui.engine.sweep import sweep
     from steer_tui.engine.user_hooks import load_hooks
 
-    return Tools(
-        load_model, generate, extract, Controls, list_models, point_infos, load_hooks, build_hook, _sweep, _auto
-    )
-
-
-def _sweep(*arguments: Any, **named: Any) -> Any:
-    from steer_tui.engine.sweep import sweep
-
-    return sweep(*arguments, **named)
-
-
-def _auto(*arguments: Any, **named: Any) -> Any:
-    from steer_tui.engine.sweepauto import auto
-
-    return auto(*arguments, **named)
+    return Tools(load_model, generate, extract, Controls, list_models, point_infos, load_hooks, build_hook, sweep)

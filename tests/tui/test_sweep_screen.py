@@ -242,9 +242,9 @@ async def test_refine_keeps_what_is_there(paths: Paths) -> None:
 async def test_an_automatic_sweep_grows_its_grid(paths: Paths) -> None:
     async with workbench(paths, size=(120, 36)) as bench:
         await bench.press("2", "a")
-        assert last_sweep(bench).auto
+        assert last_sweep(bench).request.auto
         await finish(bench)
-        assert " 35 cells " in bench.screen and "★" in bench.screen
+        assert " 30 cells " in bench.screen and "★" in bench.screen
 
 
 async def test_several_concepts_have_a_grid_each(paths: Paths) -> None:

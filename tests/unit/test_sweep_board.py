@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -62,7 +63,7 @@ def test_a_cell_that_nobody_planned_grows_the_grid() -> None:
 
 
 def test_an_automatic_sweep_begins_empty() -> None:
-    board = SweepBoard("u", PLAIN, INFO, auto=True)
+    board = SweepBoard("u", replace(PLAIN, auto=True), INFO)
     assert board.pages == () and board.total == 0
     board.take(all_cells(PLAIN))
     assert board.pages[0].rows == ("2", "3-4", "10", "best")

@@ -130,12 +130,12 @@ class SweepPanes(WorkbenchScreen):
         board = self.board
         if board is None:
             return self.map.show_progress(0.0, "")
-        count = f"{board.done} of {board.total} cells" if not board.auto else f"{board.done} cells"
+        count = f"{board.done} of {board.total} cells" if not board.request.auto else f"{board.done} cells"
         share = board.done / max(1, board.total)
         if board.is_running:
             progress = board.progress
             left = time_left(progress.seconds_left) if progress is not None else ""
-            controls = "controls" if board.done == board.total and not board.auto else ""
+            controls = "controls" if board.done == board.total and not board.request.auto else ""
             share = min(0.99, progress.fraction) if progress is not None else 0.0
             self.map.show_progress(share, ", ".join(word for word in (count, controls, left) if word))
         elif board.message:

@@ -14,7 +14,7 @@ from steer_tui.session.messages import Event, ModelLoaded, VectorsChanged
 from steer_tui.session.state import Workbench
 from steer_tui.session.sweep_board import SweepBoard, new_uid
 from steer_tui.session.sweep_messages import RunSweep, SweepCells, SweepFailed, SweepFinished, SweepStarted, SweepWent
-from steer_tui.session.sweep_plan import SweepPlan, plan_from
+from steer_tui.session.sweep_plan import SweepPlan, default_rows, plan_from
 from steer_tui.session.sweep_records import SweepRecord
 from steer_tui.tui.background import in_background
 from steer_tui.tui.screens.steer_run import LARGEST_SEED
@@ -25,6 +25,8 @@ from steer_tui.tui.sweep_layout import FRONT, GRID
 class SweepRuns(SweepPanes):
     """The sweep that is shown is the one that runs, or the one that ran last."""
 
+    _planned: SweepRequest | None = None
+    """The plan that the board was begun with."""
     _source: object = None
     """What of the session the plan was made from; a plan that someone wrote stays until this changes."""
 
@@ -81,7 +83,7 @@ class SweepRuns(SweepPanes):
         self.measure = "concept"
         self.start(plan.request)
 
-    def start(self, request: SweepRequest, done: tuple[Cell, ...] = (), *, auto: bool = False) -> None:
+    def start(self, request: SweepRequest, done: tuple[Cell, ...] = ()) -> None:
         """Run a request on a new board."""
         app = self.bench_app
         info = app.status.info
@@ -91,7 +93,8 @@ class SweepRuns(SweepPanes):
             request.check()
         except SteerError as error:
             return app.complain(error.message, error.hint)
-        self.board = SweepBoard(new_uid(), request, info, auto=auto)
+        self.board = SweepBoard(new_uid(), request, info)
+        self._planned = self.plan.request if self.plan is not None else None
         self.board.take(done)
         self.page, self.follows_best = 0, True
         self.map.row = self.map.column = self.map.left = self.map.top = 0
@@ -105,7 +108,7 @@ class SweepRuns(SweepPanes):
     def _send(self, board: SweepBoard) -> None:
         app = self.bench_app
         board.is_running, board.complete, board.progress = True, False, None
-        app.engine.send(RunSweep(board.uid, board.request, tuple(board.cells.values()), board.auto))
+        app.engine.send(RunSweep(board.uid, board.request, tuple(board.cells.values())))
         app.status = app.status.asked_sweep(board.uid)
         self.show_all()
         if self.has_panes and self.place not in (GRID, FRONT):
@@ -123,8 +126,11 @@ class SweepRuns(SweepPanes):
         self.start(plan.request)
 
     def _is_same(self, board: SweepBoard, request: SweepRequest) -> bool:
+        """Say whether a board is what a plan asks for; an automatic sweep asks for other cells than its plan."""
         info = self.bench_app.status.info
-        asked = replace(board.request, kl_budget=request.kl_budget)
+        if self._planned is None:
+            return False
+        asked = replace(self._planned, kl_budget=request.kl_budget)
         return asked == request and info is not None and info.fingerprint == board.model.fingerprint
 
     def act_run_new_seed(self) -> None:
@@ -138,12 +144,18 @@ class SweepRuns(SweepPanes):
     def act_repeat(self) -> None:
         """Run the sweep that is shown once more, the same request on a new board."""
         if self.board is not None:
-            self.start(self.board.request, auto=self.board.auto)
+            self.start(self.board.request)
 
     def act_auto(self) -> None:
         """Find layers and a strength within the KL budget by a few batched steps."""
-        if self.plan is not None:
-            self.start(self.plan.request, auto=True)
+        app, plan = self.bench_app, self.plan
+        if plan is None:
+            return
+        request = replace(plan.request, auto=True)
+        best = [app.known[name].best_layers for name in request.concepts if name in app.known]
+        if any(request.layers == default_rows(layers, plan.layer_count) for layers in best):
+            request = replace(request, layers=())  # nobody chose them: the vector's diagnostics may
+        self.start(request)
 
     def act_refine(self) -> None:
         """Run closer strengths and layers around the best cell; what is there is not run again."""
@@ -188,7 +200,8 @@ class SweepRuns(SweepPanes):
         """Show a sweep of the journal; an unfinished one can go on."""
         self.plan_if_due()  # notes what the plan follows from, so that the sweep's own stays
         self.board = SweepBoard.from_record(record)
-        self.plan = SweepPlan(record.request, self.board.model.layers)
+        self.plan = SweepPlan(replace(record.request, auto=False), self.board.model.layers)
+        self._planned = self.plan.request
         self.page, self.follows_best = 0, True
         self.show_all()
         self._follow_best()
