@@ -34,9 +34,9 @@ from steer_tui.session.messages import (
     VectorsChanged,
     VectorSummary,
 )
-from tests.tui.fake_hooks import difference, point_infos, reports, watched
 from steer_tui.session.sweep_messages import RunSweep
 from tests.sweeps import SteppedSweep
+from tests.tui.fake_hooks import difference, point_infos, reports, watched
 
 GROUPS = {
     "emotions": "happy sad angry fearful excited calm",
