@@ -103,11 +103,7 @@ def prepare(lm: LanguageModel, concept: Pairs, read: Read, template: str = "auto
     prompts, system = prompts_of(concept), system_of(concept)
     if prompts and not len(prompts) == len(concept.positive) == len(concept.negative):
         raise UsageError(f"concept {concept.name!r} has {len(prompts)} prompts, not one for each pair")
-    is_chat = template == "chat" or (template == "auto" and bool(prompts or system))
-    if template == "auto" and not has_chat_template(lm.tokenizer) and system is None:
-        is_chat = False
-    if system is not None and not is_chat:
-        raise UsageError("system prompts are read through the chat template", hint="leave the template at auto or chat")
+    is_chat = _is_chat(lm, template, bool(prompts), system is not None)
     if read.kind == "auto":
         read = Read("completion" if prompts or system else "mean")
     sides = [
@@ -123,6 +119,14 @@ def prepare(lm: LanguageModel, concept: Pairs, read: Read, template: str = "auto
         for side, found in zip(sides, spans, strict=True)
     ]
     return Examples(concept, passages[0], passages[1], read, "chat" if is_chat else "raw")
+
+
+def _is_chat(lm: LanguageModel, template: str, has_prompts: bool, has_system: bool) -> bool:
+    """Say whether the texts go through the chat template."""
+    if has_system and template == "raw":
+        raise UsageError("system prompts are read through the chat template", hint="leave the template at auto or chat")
+    can = has_chat_template(lm.tokenizer)
+    return template == "chat" or (template == "auto" and (has_system or (has_prompts and can)))
 
 
 def prompts_of(concept: Pairs) -> Sequence[str]:

@@ -7,6 +7,7 @@ Knows nothing of concepts or methods.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 
 import torch
@@ -116,56 +117,60 @@ class _Enough(Exception):
     """Every layer that is wanted has been read."""
 
 
+class _Look:
+    """Takes down what a batch leaves at a place."""
+
+    def __init__(self, rows: Sequence[Passage], length: int, place: Place, device: torch.device) -> None:
+        read = torch.zeros(len(rows), length, dtype=torch.bool)
+        for index, row in enumerate(rows):
+            offset = length - len(row.ids)
+            read[index, offset + row.start : offset + row.end] = True
+        self._is_all = bool(read.all())
+        self._weights = (read.float() / read.sum(dim=1, keepdim=True)).to(device)
+        self._read = read.to(device)
+        self._layers = place.layers
+        self.is_plain = isinstance(spot(place.site, 0), int)
+        """Whether the place is the blocks' outputs."""
+        self.means: dict[int, Tensor] = {}
+        self.norms: dict[int, Tensor] = {}
+
+    def _seen(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Return activations (B, T, D) in float32, zero where they are not read, and the share of each token (B, T)."""
+        states = hidden.view(*self._read.shape, -1).float()
+        if not self._is_all:  # padding may hold anything, NaN included
+            states = states.masked_fill(~self._read.to(hidden.device).unsqueeze(-1), 0.0)
+        return states, self._weights.to(hidden.device)
+
+    def keep(self, layer: int, hidden: Tensor) -> Tensor:
+        """Take down the means."""
+        states, share = self._seen(hidden)
+        self.means[layer] = torch.bmm(share.unsqueeze(1), states).squeeze(1)
+        return hidden
+
+    def keep_block(self, layer: int, hidden: Tensor) -> Tensor:
+        """Take down the norms of a block's output, and its means where that is the place."""
+        if self.is_plain:
+            self.keep(layer, hidden)
+        states, share = self._seen(hidden)
+        self.norms[layer] = (share * states.norm(dim=-1)).sum(dim=1)
+        if layer == self._layers[-1] and set(self._layers) <= set(self.means):
+            raise _Enough
+        return hidden
+
+
 @torch.inference_mode()
 def _read_batch(lm: LanguageModel, rows: Sequence[Passage], place: Place) -> tuple[Tensor, Tensor]:
     """Return (B, L, D) means and (B, L) norms."""
     ids, mask = pad_left([row.ids for row in rows], lm.pad_id, lm.device)
-    read = torch.zeros(ids.shape, dtype=torch.bool)
-    for index, row in enumerate(rows):
-        offset = ids.shape[1] - len(row.ids)
-        read[index, offset + row.start : offset + row.end] = True
-    is_all = bool(read.all())
-    weights = read.float() / read.sum(dim=1, keepdim=True)
-    weights, read = weights.to(lm.device), read.to(lm.device)
-    layers, plain = place.layers, isinstance(spot(place.site, 0), int)
-    means: dict[int, Tensor] = {}
-    norms: dict[int, Tensor] = {}
-
-    def seen(hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """Return activations in float32, zero where they are not read, and the share of each token."""
-        states = hidden.view(*ids.shape, -1).float()
-        if not is_all:  # padding may hold anything, NaN included
-            states = states.masked_fill(~read.to(hidden.device).unsqueeze(-1), 0.0)
-        return states, weights.to(hidden.device)
-
-    def keep(layer: int, hidden: Tensor) -> Tensor:
-        states, share = seen(hidden)
-        means[layer] = torch.bmm(share.unsqueeze(1), states).squeeze(1)
-        return hidden
-
-    def keep_norm(layer: int, hidden: Tensor) -> Tensor:
-        if plain:
-            keep(layer, hidden)
-        states, share = seen(hidden)
-        norms[layer] = (share * states.norm(dim=-1)).sum(dim=1)
-        if layer == layers[-1] and set(layers) <= set(means):
-            raise _Enough
-        return hidden
-
-    with lm.layers.alone(), BlockHooks(lm.structure, keep_norm) as hooks:
-        hooks.cover(layers)
-        try:
-            if plain:
-                pass_through_blocks(lm, ids, mask)
-            else:
-                with PlaceHooks(lm, place, keep):
-                    pass_through_blocks(lm, ids, mask)
-        except _Enough:
-            pass
-    missing = [layer for layer in layers if layer not in means]
+    look = _Look(rows, ids.shape[1], place, lm.device)
+    elsewhere = nullcontext() if look.is_plain else PlaceHooks(lm, place, look.keep)
+    with lm.layers.alone(), BlockHooks(lm.structure, look.keep_block) as hooks, elsewhere, suppress(_Enough):
+        hooks.cover(place.layers)
+        pass_through_blocks(lm, ids, mask)
+    missing = [layer for layer in place.layers if layer not in look.means]
     if missing:
         raise UsageError(f"{place.points[missing[0]].name} is never called when text is read", hint="name another")
     return (
-        torch.stack([means[layer].cpu() for layer in layers], dim=1),
-        torch.stack([norms[layer].cpu() for layer in layers], dim=1),
+        torch.stack([look.means[layer].cpu() for layer in place.layers], dim=1),
+        torch.stack([look.norms[layer].cpu() for layer in place.layers], dim=1),
     )
