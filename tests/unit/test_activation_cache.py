@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from steer_tui.engine import activation_cache
 from steer_tui.engine.activation_cache import predicted_bytes
 from steer_tui.errors import OutOfMemory, UsageError
 from tests.unit.architectures import ARCHITECTURES, LAYERS
@@ -62,11 +63,12 @@ def test_the_predicted_size_is_the_size(name: str) -> None:
     lm.run_with_cache([SHORT, LONG], limit_bytes=cache.nbytes)
 
 
-def test_a_cache_that_no_machine_holds_is_refused_before_anything_runs() -> None:
+def test_a_cache_that_the_machine_cannot_hold_is_refused_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     lm = model_of("llama")
     ran: list[int] = []
+    monkeypatch.setattr(activation_cache, "device_free", lambda device: 10**6)
     with lm.hooks([(0, lambda activation, hook: ran.append(1))]), pytest.raises(OutOfMemory):
-        lm.run_with_cache(torch.zeros(2_000_000, 64, dtype=torch.long), device="cpu")
+        lm.run_with_cache(torch.zeros(64, 64, dtype=torch.long), device="cpu")
     assert not ran
 
 
