@@ -27,6 +27,8 @@ from steer_tui.text import one_line
 
 LOCK_SECONDS = 10.0
 """How long a change waits for another program that writes to the same library."""
+_POLL_SECONDS = 0.01
+"""Short, or a program that makes one change after the other would hardly let another in."""
 _MARK_LENGTH = 8
 
 
@@ -44,7 +46,7 @@ class Keeper:
 
         try:
             make_folder(self._root)
-            with FileLock(self._root / ".lock", timeout=LOCK_SECONDS):
+            with FileLock(self._root / ".lock").acquire(timeout=LOCK_SECONDS, poll_interval=_POLL_SECONDS):
                 for folder in (self._root, self._trash):
                     for leftover in folder.glob(f"*/.*{TEMPORARY_SUFFIX}"):
                         leftover.unlink(missing_ok=True)

@@ -120,7 +120,7 @@ from tests.unit.library_model import Change, do
 store, who = VectorStore(find_paths(Path(sys.argv[1]))), sys.argv[2]
 print("ready", flush=True)
 sys.stdin.readline()
-for turn in range(12):
+for turn in range(9):
     do(store, Change("save", f"{who}{turn}", serial=turn))
     if turn % 3 == 0:
         do(store, Change("rename", f"{who}{turn}", f"{who}x{turn}"))
