@@ -61,7 +61,8 @@ def main() -> int:
         worst, missed = max(worst, short), missed + (short > POINTS + 1e-9)
         print(
             f"{name:13} chosen {best.recipe if best else '-':20} {chosen:4.0%}   best {top:20} {found[top]:4.0%}   "
-            f"{'met' if short <= POINTS + 1e-9 else 'MISSED'}   (at any KL {max(found.values()):.0%})   {time.perf_counter() - began:.0f} s",
+            f"{'met' if short <= POINTS + 1e-9 else 'MISSED'}   (at any KL {max(found.values()):.0%})   "
+            f"{time.perf_counter() - began:.0f} s",
             flush=True,
         )
     print(f"largest gap {worst:.0%}; {missed} of {len(options.names or concepts)} missed")
