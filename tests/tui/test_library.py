@@ -18,7 +18,7 @@ from steer_tui.library.entries import VectorEntry
 from steer_tui.library.pairfiles import read_pairs
 from steer_tui.options import Options
 from steer_tui.paths import Paths
-from steer_tui.session.library_messages import LibraryListed, ListLibrary, MakeVectors
+from steer_tui.session.library_messages import LibraryListed, LibraryRefused, ListLibrary, MakeVectors
 from steer_tui.tui.screens.library import LibraryScreen
 from tests.tui.desk import Bench, workbench
 from tests.tui.library_desk import LibraryEngine, vector
@@ -497,3 +497,14 @@ async def test_the_list_comes_also_while_a_model_is_loading(paths: Paths, engine
         await bench.settle()
         await bench.settle()
         assert isinstance(engine.sent[-1], ListLibrary)
+
+
+async def test_the_list_comes_also_where_the_engine_cannot_start(paths: Paths, engine: LibraryEngine) -> None:
+    async with workbench(paths, engine) as bench:
+        engine.work[ListLibrary] = lambda task, command: task.end(LibraryRefused("the engine cannot start", None))
+        await bench.press("3")
+        for _ in range(300):
+            await asyncio.sleep(0.01)
+            if library(bench).vectors.all:
+                break
+        assert "rain" in bench.screen and "the engine cannot start" in bench.toasts

@@ -22,13 +22,13 @@ from steer_tui.session.library_messages import (
 from steer_tui.session.messages import Event
 from steer_tui.tui.actions import FOOTERS, Hint
 from steer_tui.tui.new_concept import steer_with
-from steer_tui.tui.screens.library_panes import LibraryPanes
+from steer_tui.tui.screens.library_news import LibraryNews
 
 if TYPE_CHECKING:
     from steer_tui.session.library_messages import CombineVectors, ExportVector, MakeVectors
 
 
-class LibraryScreen(LibraryPanes):
+class LibraryScreen(LibraryNews):
     """Vectors and details, with what keys do to them."""
 
     def hints(self) -> Sequence[Hint]:
