@@ -40,7 +40,7 @@ def surprise(lm: LanguageModel, texts: list[str], vector: torch.Tensor, layer: i
 
 
 def test_every_method_gives_a_vector_with_figures(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gradient, "STEPS", 10)
+    monkeypatch.setattr(gradient, "STEPS", 4)
     concept = from_sides(*sides(0)).as_concept("happy")
     for method in METHODS:
         layers = [lm.info.layers - 1] if method == "gradient" else None
