@@ -78,6 +78,8 @@ async def test_presets_run_with_one_key_and_apply_with_another(paths: Paths, key
         assert len(request.points(6)) == cells
         await finish(bench)
         assert f"{cells} of {cells} cells" in bench.screen
+        if key != "M":  # one column: a bar and further figures beside each number
+            assert "████████" in bench.screen and "perplexity " in bench.lines[2]
         await bench.press("enter")
         assert bench.app.current_mode == "steer"
         if key != "M":

@@ -150,7 +150,8 @@ class HeatMap(Pane):
 
     def _redraw(self, row: int, column: int) -> None:
         x = self._margin + (column - self.left) * self._pitch
-        self.refresh(Region(x, row - self.top + self.head_count, self._pitch + 1, 1))
+        width = self._pitch + 1 if len(self.columns) > 1 else self.size.width
+        self.refresh(Region(x, row - self.top + self.head_count, width, 1))
 
     def on_click(self, event: events.Click) -> None:
         """Move to the clicked cell; a second click chooses it."""
@@ -181,7 +182,7 @@ class HeatMap(Pane):
             parts[0] = (fit(self.corner, self._margin - 1) + self.glyphs.mark_open, "accent")
         if last < len(self.columns):
             parts[-1] = (names[-1][0][:-1] + self.glyphs.mark_close, "accent")
-        return parts
+        return parts + self.head_tail(self._tail_width)
 
     def line(self, index: int, width: int) -> list[Part]:
         """Return a row."""
@@ -191,7 +192,20 @@ class HeatMap(Pane):
         parts: list[Part] = [(name, "strong" if index == self.row else "")]
         for column in range(self.left, min(len(self.columns), self.left + self._seen)):
             parts += self._parts(index, column)
-        return parts
+        return parts + self.tail(index, self._tail_width)
+
+    def head_tail(self, width: int) -> list[Part]:
+        """Return what stands above `tail`."""
+        return []
+
+    def tail(self, row: int, width: int) -> list[Part]:
+        """Return what stands behind the cells of a row, where there is room: where all columns are seen."""
+        return []
+
+    @property
+    def _tail_width(self) -> int:
+        """Cells behind the last column."""
+        return max(0, self.text_width - self._margin - self._pitch * min(self._seen, len(self.columns)))
 
     def _parts(self, row: int, column: int) -> list[Part]:
         cell = self.cell(row, column)

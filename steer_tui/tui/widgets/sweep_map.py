@@ -9,6 +9,7 @@ from steer_tui.engine.sweeptypes import Cell
 from steer_tui.session.sweep_board import Page, Place, SweepBoard
 from steer_tui.tui.numbers import bar
 from steer_tui.tui.safe import fit, fit_right, label
+from steer_tui.tui.sweep_lines import beside_head, beside_line, cut, facts_line, strongest
 from steer_tui.tui.sweep_words import (
     ABOUT_PROBLEMS,
     COSTS,
@@ -50,7 +51,10 @@ class SweepMap(HeatMap):
         """Lines on noise, on the cell under the cursor, on the best one and on how far the sweep is."""
         if self.board is None or not self.rows:
             return 0
-        return min(len(_FOOT), max(1, self.view.height - 1 - min(len(self.rows), LEAST_ROWS)))
+        page = self.current_page
+        has_noise = page is not None and not self._is_flipped(page) and not self.board.request.mix
+        most = len(_FOOT) if has_noise else len(_FOOT) - 1
+        return min(most, max(1, self.view.height - 1 - min(len(self.rows), LEAST_ROWS)))
 
     @property
     def current_page(self) -> Page | None:
@@ -65,14 +69,39 @@ class SweepMap(HeatMap):
         page = self.current_page
         if page is None or self.board is None or not page.rows:
             return None
-        name = self.board.page_name(min(self.page, len(self.board.pages) - 1))
-        return Place(name, page.rows[min(self.row, len(page.rows) - 1)], page.columns[self.column])
+        return self._at(page, self.row, self.column)
 
     @property
     def current(self) -> Cell | None:
         """The cell under the cursor, None where it is not there yet."""
         place = self.place
         return self.board.at(place) if self.board is not None and place is not None else None
+
+    @property
+    def _page_name(self) -> str:
+        """The name of the page as places have it."""
+        board = self.board
+        return board.page_name(min(self.page, len(board.pages) - 1)) if board is not None else ""
+
+    # A page of one row lies on its side, so that each strength has a line with room for more than one figure.
+
+    def _is_flipped(self, page: Page) -> bool:
+        return len(page.rows) == 1 and len(page.columns) > 1
+
+    def _at(self, page: Page, row: int, column: int) -> Place:
+        """Return the place of a cell of the map."""
+        if self._is_flipped(page):
+            row, column = column, row
+        return Place(
+            self._page_name, page.rows[min(row, len(page.rows) - 1)], page.columns[min(column, len(page.columns) - 1)]
+        )
+
+    def _spot(self, page: Page, place: Place) -> tuple[int, int] | None:
+        """Return row and column of a place, None where it is not on this page."""
+        if place.page != self._page_name or place.row not in page.rows or place.column not in page.columns:
+            return None
+        spot = page.rows.index(place.row), page.columns.index(place.column)
+        return spot[::-1] if self._is_flipped(page) else spot
 
     # What is shown
 
@@ -88,10 +117,11 @@ class SweepMap(HeatMap):
         self._bounds, self._best = concept_bounds(board), self._best_key()
         columns = tuple(map(format_number, shown.columns))
         corner = "layer" if shown.row_name == "layer" else f"{shown.row_name} \\ {shown.column_name}"
-        self.show_table(corner, shown.rows, columns, {})
-        for row in range(len(shown.rows)):
-            for column in range(len(columns)):
-                self._set(row, column)
+        if self._is_flipped(shown):
+            self.show_table(shown.column_name, columns, shown.rows, {})
+        else:
+            self.show_table(corner, shown.rows, columns, {})
+        self._set_all(shown)
 
     def update_cells(self, cells: tuple[Cell, ...]) -> None:
         """Draw what some new cells change: themselves, the mark of the best, the noise of a strength."""
@@ -112,16 +142,16 @@ class SweepMap(HeatMap):
             self.redraw_foot()
 
     def _set_all(self, page: Page) -> None:
-        for row in range(len(page.rows)):
-            for column in range(len(page.columns)):
+        for row in range(len(self.rows)):
+            for column in range(len(self.columns)):
                 self._set(row, column)
 
     def _set_columns(self, page: Page, size: float) -> None:
         """Draw again what one more random direction of a strength may have turned into noise, or out of it."""
-        for column, strength in enumerate(page.columns):
+        for strength in page.columns:
             if abs(strength) == size:
-                for row in range(len(page.rows)):
-                    self._set(row, column)
+                for row in page.rows:
+                    self._set_place(page, Place(self._page_name, row, strength))
 
     def _mark_best(self, page: Page) -> bool:
         """Move the mark of the best cell; return whether it moved."""
@@ -139,16 +169,15 @@ class SweepMap(HeatMap):
         return best.key if best is not None else None
 
     def _set_place(self, page: Page, place: Place) -> None:
-        if self.board is None or place.page != self.board.page_name(min(self.page, len(self.board.pages) - 1)):
-            return
-        if place.row in page.rows and place.column in page.columns:
-            self._set(page.rows.index(place.row), page.columns.index(place.column))
+        spot = self._spot(page, place)
+        if spot is not None:
+            self._set(*spot)
 
     def _set(self, row: int, column: int) -> None:
         board, page = self.board, self.current_page
         if board is None or page is None:
             return
-        place = Place(board.page_name(min(self.page, len(board.pages) - 1)), page.rows[row], page.columns[column])
+        place = self._at(page, row, column)
         cell = board.at(place)
         if cell is None and not board.is_planned(place):
             return
@@ -158,10 +187,22 @@ class SweepMap(HeatMap):
     def go_to_place(self, place: Place) -> None:
         """Put the cursor on a place of this page."""
         page = self.current_page
-        if page is not None and place.row in page.rows and place.column in page.columns:
-            self.go_to(page.rows.index(place.row), page.columns.index(place.column))
+        spot = self._spot(page, place) if page is not None else None
+        if spot is not None:
+            self.go_to(*spot)
 
     # Lines
+
+    def head_tail(self, width: int) -> list[Part]:
+        """Return the names of the measures behind the only column."""
+        return beside_head(self.measure, width) if len(self.columns) == 1 else []
+
+    def tail(self, row: int, width: int) -> list[Part]:
+        """Return a bar and further figures behind the only column."""
+        board, page = self.board, self.current_page
+        if len(self.columns) != 1 or board is None or page is None:
+            return []
+        return beside_line(board.at(self._at(page, row, 0)), self.cell(row, 0), self.measure, width, self.glyphs)
 
     def show_progress(self, share: float, words: str) -> None:
         """Say how far the sweep is; redraws that line alone, as a note on the border would not."""
@@ -204,7 +245,7 @@ class SweepMap(HeatMap):
     def _random_line(self, width: int) -> list[Part]:
         """Return the mean of random directions below each column."""
         board, page = self.board, self.current_page
-        if board is None or page is None or board.request.mix or self.measure not in NOISE_MEASURES:
+        if board is None or page is None or self.measure not in NOISE_MEASURES:
             return []
         controls = board.grids[page.grid].controls
         parts: list[Part] = [(fit("rand", self._margin), "group")]
@@ -226,7 +267,7 @@ class SweepMap(HeatMap):
             parts.append((f"  {ABOUT_PROBLEMS[cell.problem]}", "error"))
         else:
             parts += self._noise_words(cell)
-        return _cut(parts, width, self.glyphs.ellipsis)
+        return cut(parts, width, self.glyphs.ellipsis)
 
     def _noise_words(self, cell: Cell) -> list[Part]:
         board = self.board
@@ -243,7 +284,7 @@ class SweepMap(HeatMap):
 
     def _figure_line(self, width: int) -> list[Part]:
         cell = self.current
-        return _facts(details(cell), width) if cell is not None else []
+        return facts_line(details(cell), width) if cell is not None else []
 
     def _control_line(self, width: int) -> list[Part]:
         board, page = self.board, self.current_page
@@ -256,39 +297,9 @@ class SweepMap(HeatMap):
             parts += [(label(best.recipe), "strong"), (f" {budget}", "muted")]
         else:
             parts += [(f"none yet {budget}" if not board.complete else f"none {budget}", "muted")]
-        for name, cell in (("prompt alone", controls.prompt), ("shuffled", _gentlest(controls.shuffled))):
+        for name, cell in (("prompt alone", controls.prompt), ("shuffled", strongest(controls.shuffled))):
             if cell is not None:
                 words = f"   {name} {NAMES[self.measure]} {figure(self.measure, cell.figure(self.measure))}"
                 if sum(cell_len(text) for text, _ in parts) + len(words) <= width:
                     parts.append((words, "muted"))
-        return _cut(parts, width, self.glyphs.ellipsis)
-
-
-def _gentlest(cells: tuple[Cell, ...]) -> Cell | None:
-    """Return the label-shuffled vector at its largest strength, where it would show most."""
-    return max(cells, key=lambda cell: abs(cell.strength), default=None)
-
-
-def _facts(facts: list[tuple[str, str]], width: int) -> list[Part]:
-    """Return as many facts as fit."""
-    parts: list[Part] = []
-    room = width
-    for name, value in facts:
-        needed = cell_len(name) + cell_len(value) + 1 + (2 if parts else 0)
-        if needed > room:
-            break
-        parts += [("  " if parts else "", ""), (f"{name} ", "muted"), (value, "strong")]
-        room -= needed
-    return parts
-
-
-def _cut(parts: list[Part], width: int, ellipsis: str) -> list[Part]:
-    """Return parts in at most `width` cells."""
-    made: list[Part] = []
-    for text, paint in parts:
-        size = cell_len(text)
-        if size > width:
-            return [*made, (fit(text, width, ellipsis), paint)] if width > 1 else made
-        made.append((text, paint))
-        width -= size
-    return made
+        return cut(parts, width, self.glyphs.ellipsis)
