@@ -136,8 +136,18 @@ def with_point(spec: HookSpec, point: str) -> HookSpec:
 
 
 def main_number(spec: HookSpec) -> Parameter | None:
-    """Return the parameter that says how much: factor, strength, value; None where there is none."""
-    return next((one for one in parameters_of(spec) if one.form == "number"), None)
+    """Return the parameter that says how much: factor, strength, value; None where there is none that acts."""
+    return next((one for one in parameters_of(spec) if one.form == "number" and not is_idle(spec, one)), None)
+
+
+def is_idle(spec: HookSpec, parameter: Parameter) -> bool:
+    """Say whether a parameter means nothing beside the others."""
+    chosen = {one.name: value_of(spec, one) for one in parameters_of(spec)}
+    if parameter.name == "value":
+        return chosen.get("action") in ("zero", "mean")
+    if parameter.name == "length":
+        return chosen.get("to") != "length"
+    return parameter.name == "at" and not chosen.get("at")
 
 
 def nudged(spec: HookSpec, parameter: Parameter, delta: float) -> HookSpec:

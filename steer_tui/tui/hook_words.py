@@ -8,7 +8,7 @@ from typing import Any
 
 from steer_tui.engine.hookkinds import Parameter, format_value
 from steer_tui.engine.hookvalues import FILE, HookReport, HookSpec
-from steer_tui.session.hook_edits import changes_text, is_watch, parameters_of, value_of
+from steer_tui.session.hook_edits import changes_text, is_idle, is_watch, parameters_of, value_of
 from steer_tui.tui.numbers import percent, plain, signed
 from steer_tui.tui.point_rows import short_name
 from steer_tui.tui.safe import label
@@ -31,7 +31,7 @@ def values_text(spec: HookSpec) -> str:
         if parameter.name in ("positions", "token_ids", "above", "every"):
             if value != parameter.default:
                 when.append(_condition(parameter, text))
-        elif not _is_idle(spec, parameter, value):
+        elif not is_idle(spec, parameter):
             own.append(text)
     if spec.kind == "clamp":
         own = [" to ".join(own)]
@@ -45,16 +45,6 @@ def _condition(parameter: Parameter, text: str) -> str:
         "above": f"above {text}",
         "every": f"every {text}th",
     }[parameter.name]
-
-
-def _is_idle(spec: HookSpec, parameter: Parameter, value: Any) -> bool:
-    """Say whether a parameter means nothing beside the others."""
-    chosen = {one.name: value_of(spec, one) for one in parameters_of(spec)}
-    if parameter.name == "value":
-        return chosen.get("action") in ("zero", "mean")
-    if parameter.name == "length":
-        return chosen.get("to") != "length"
-    return parameter.name == "at" and not value
 
 
 def hook_text(spec: HookSpec) -> str:

@@ -114,8 +114,8 @@ def _stack(x: int, y: int, width: int, height: int, facts: InspectFacts) -> dict
     if height < 2 * LEAST:
         return {_front((WATCH, ATTACHED), facts): Box(x, y, width, height)}
     if height >= 2 * FRONT:
-        watch = min(max(height // 3, facts.watched + 4), height - max(FRONT, min(facts.attached + 4, height * 2 // 3)))
-        watch = max(LEAST, watch)
+        watch = max(height // 3, facts.watched + 10 if facts.watched else 0)
+        watch = max(LEAST, min(watch, height - max(FRONT, min(facts.attached + 6, height * 2 // 3))))
     elif _front((WATCH, ATTACHED), facts) == WATCH:
         watch = height - (LEAST if facts.attached else 3)
     else:

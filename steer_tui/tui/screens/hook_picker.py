@@ -70,7 +70,7 @@ def _ready(kind: Kind, point: PointInfo, has_vectors: bool) -> Choice:
     names = ", ".join(parameter.name for parameter in kind.parameters)
     what = names if kind.changes else "reads only"
     conditions = " ".join(parameter.name for parameter in WHEN) if kind.changes else "detector"
-    return Choice(kind.name, kind.name, kind.summary, what, f"{names} {conditions}", refused)
+    return Choice(kind.name, kind.name, kind.summary, "" if refused else what, f"{names} {conditions}", refused)
 
 
 def _own(own: OwnHookInfo) -> Choice:

@@ -57,7 +57,7 @@ class ValueActions(HookActions):
         if parameter is None or parameter.form not in ("number", "bound", "count"):
             parameter = edit.main_number(spec)
         if parameter is None:
-            return self.bench_app.say("no one number says how much: enter shows the parameters")
+            return self.bench_app.say("no number of it says how much: enter shows its parameters")
         changed = change(spec, parameter)
         value = edit.value_of(changed, parameter)
         wrong = edit.wrong_value(spec, parameter, value, self.points.tree_of.points.get(spec.point))

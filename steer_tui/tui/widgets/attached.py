@@ -123,6 +123,8 @@ class Attached(HookList):
             return label(self.problems[spec]), "error"
         if spec in self.reports:
             return report_text(self.reports[spec]), "muted"
+        if self.reports:
+            return "changed since the last run: r runs again", "muted"
         return ("from your file: saved changes are loaded" if spec.kind == FILE else "no run yet: r runs"), "muted"
 
 

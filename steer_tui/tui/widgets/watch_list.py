@@ -241,8 +241,9 @@ class WatchList(Pane):
         if not known.count:
             return [(fit(" no token yet: r runs", width, self.glyphs.ellipsis), "muted")]
         facts = [("min", signed(known.value("min"))), ("max", signed(known.value("max")))]
-        facts.append((f"{self.glyphs.delta} norm", signed(known.shift("norm"))))
-        facts.append(("mean", signed(known.value("mean"))))
+        if width < WIDE:
+            facts.append((f"{self.glyphs.delta} norm", signed(known.shift("norm"))))
+            facts.append(("mean", signed(known.value("mean"))))
         parts: list[Part] = []
         room = width
         for name, value in facts:
