@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from rich.cells import cell_len
 
+from steer_tui.engine.sweepgrid import SweepControls
 from steer_tui.engine.sweeptypes import Cell
 from steer_tui.tui.glyphs import Glyphs
 from steer_tui.tui.safe import fit, fit_right
-from steer_tui.tui.sweep_words import NAMES, figure
+from steer_tui.tui.sweep_words import NAMES, NOISE_MEASURES, figure
 from steer_tui.tui.widgets.heatmap import HeatCell
 from steer_tui.tui.widgets.pane import Part
 
@@ -15,6 +16,20 @@ BESIDE = ("concept", "kl_mean", "perplexity", "distinct_2", "share")
 """Measures behind the only column, as many as there is room for."""
 FIGURE, LEAST_BAR, MOST_BAR = 11, 10, 40
 """Cells of one of them, and of the bar before them."""
+
+
+def noise_words(cell: Cell, measure: str, controls: SweepControls, glyphs: Glyphs) -> list[Part]:
+    """Return whether a figure can be told from random directions, and where those lie; nothing where none are there."""
+    value = cell.figure(measure)
+    if value is None or measure not in NOISE_MEASURES or len(cell.strengths) > 1:
+        return []
+    band = controls.band(measure, cell.strength)
+    if band is None:
+        return []
+    reach = f"random {figure(measure, band.low)} to {figure(measure, band.high)}"
+    if band.holds(value):
+        return [(f"  {glyphs.noise} noise", "warning"), (f": {reach}", "muted")]
+    return [("  beyond noise", "good"), (f": {reach}", "muted")]
 
 
 def beside(measure: str, width: int) -> tuple[int, tuple[str, ...]]:

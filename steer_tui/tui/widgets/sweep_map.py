@@ -5,11 +5,12 @@ from __future__ import annotations
 from rich.cells import cell_len
 
 from steer_tui.engine.recipe import format_number
+from steer_tui.engine.sweepgrid import SweepControls
 from steer_tui.engine.sweeptypes import Cell
 from steer_tui.session.sweep_board import Page, Place, SweepBoard
 from steer_tui.tui.numbers import bar
 from steer_tui.tui.safe import fit, fit_right, label
-from steer_tui.tui.sweep_lines import beside_head, beside_line, cut, facts_line, strongest
+from steer_tui.tui.sweep_lines import beside_head, beside_line, cut, facts_line, noise_words, strongest
 from steer_tui.tui.sweep_words import (
     ABOUT_PROBLEMS,
     COSTS,
@@ -266,21 +267,9 @@ class SweepMap(HeatMap):
         if cell.problem is not None:
             parts.append((f"  {ABOUT_PROBLEMS[cell.problem]}", "error"))
         else:
-            parts += self._noise_words(cell)
+            controls = self.board.grids[cell.name].controls if self.board is not None else SweepControls()
+            parts += noise_words(cell, self.measure, controls, self.glyphs)
         return cut(parts, width, self.glyphs.ellipsis)
-
-    def _noise_words(self, cell: Cell) -> list[Part]:
-        board = self.board
-        value = cell.figure(self.measure)
-        if board is None or value is None or self.measure not in NOISE_MEASURES or len(cell.strengths) > 1:
-            return []
-        band = board.grids[cell.name].controls.band(self.measure, cell.strength)
-        if band is None:
-            return []
-        reach = f"random {figure(self.measure, band.low)} to {figure(self.measure, band.high)}"
-        if band.holds(value):
-            return [(f"  {self.glyphs.noise} noise", "warning"), (f": {reach}", "muted")]
-        return [("  beyond noise", "good"), (f": {reach}", "muted")]
 
     def _figure_line(self, width: int) -> list[Part]:
         cell = self.current
