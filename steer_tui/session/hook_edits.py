@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from steer_tui.engine.hookkinds import WHEN, Kind, Parameter, find_kind
+from steer_tui.engine.hookkinds import WHEN, Kind, Parameter, checked_value, find_kind
 from steer_tui.engine.hookvalues import FILE, HookSpec, PointInfo
 from steer_tui.errors import UsageError
 
@@ -65,26 +65,18 @@ def new_hook(point: str, kind: Kind, vector: str = "") -> HookSpec:
 def sound(spec: HookSpec) -> HookSpec:
     """Return a hook from a file without values that are none of its kind's; one of an own file has its name alone."""
     if spec.kind == FILE:
-        return replace(spec, values=tuple(pair for pair in spec.values if pair[0] == "name" and _is_text(pair[1])))
+        names = (value for name, value in spec.values if name == "name" and isinstance(value, str))
+        return replace(spec, values=tuple(("name", name) for name in names))
     known = {parameter.name: parameter for parameter in parameters_of(spec)}
     return replace(spec, values=tuple((name, value) for name, value in spec.values if _fits(known.get(name), value)))
 
 
 def _fits(parameter: Parameter | None, value: Any) -> bool:
-    if parameter is None:
+    try:
+        checked = parameter is not None and checked_value(parameter, value) == value
+    except UsageError:
         return False
-    if parameter.form == "count":
-        return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-    if parameter.form == "indices":
-        return isinstance(value, tuple) and all(isinstance(one, int) and one >= 0 for one in value)
-    if parameter.form in ("number", "bound"):
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return (is_number and abs(value) <= MAX_NUMBER) or (parameter.form == "bound" and value is None)
-    return value in parameter.choices if parameter.choices else _is_text(value)
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
+    return checked and not (isinstance(value, int | float) and abs(value) > MAX_NUMBER)
 
 
 # Lists
