@@ -153,6 +153,8 @@ def _patch(lm: Any, point: HookPoint, values: Mapping[str, Any]) -> PatchControl
 
 def _vector(point: HookPoint, name: str, vectors: Mapping[str, Any]) -> Tensor:
     """Return a steering vector at the point's block."""
+    if not name:
+        raise UsageError("no vector is named", hint="give the parameter `vector`")
     if name not in vectors:
         raise UsageError(f"no vector is called {name!r}", hint=f"there are {', '.join(sorted(vectors)) or 'none'}")
     layers: Mapping[int, Tensor] = vectors[name].layers

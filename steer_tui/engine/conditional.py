@@ -100,7 +100,7 @@ class ConditionalController(ReadyController):
 
     def _is_above(self, activation: Tensor) -> bool:
         assert self.threshold is not None
-        return bool(activation.abs().mean() > self.threshold)
+        return bool(activation.float().abs().mean() > self.threshold)  # ids are whole numbers
 
 
 class ConditionalPipeline(ReadyController):

@@ -85,8 +85,12 @@ class RunningStatsDetector(ReadyDetector):
     def read(self, activation: Tensor) -> None:
         """Take the new tokens."""
         tokens = tokens_of(self, activation.detach())
-        if self._waiting and self._waiting[0].shape[1:] != tokens.shape[1:]:
-            raise UsageError("one detector takes the statistics of one point", hint="make one for each point")
+        known = self._waiting[0].shape[1:] if self._waiting else self._moments.mean.shape if self._moments else None
+        if known is not None and known != tokens.shape[1:]:
+            raise UsageError(
+                f"a token's features were of shape {tuple(known)} and are of shape {tuple(tokens.shape[1:])}",
+                hint="take a detector for each point, at points whose features stay",
+            )
         self._waiting.append(tokens)
         self._waiting_tokens += tokens.shape[0]
         if self._waiting_tokens >= _AT_ONCE:

@@ -216,7 +216,7 @@ def test_detectors_leave_logits_bit_for_bit() -> None:
     with lm.layers.hooked(pairs):
         assert torch.equal(lm([SHORT, LONG]), plain)
     detector = RunningStatsDetector()
-    with pytest.raises(HookError, match="one point"), lm.layers.hooked([(points, detector)]):
+    with pytest.raises(HookError, match="shape"), lm.layers.hooked([(points, detector)]):
         lm(SHORT)
     assert is_clean(lm)
 
@@ -241,4 +241,16 @@ def test_ten_thousand_tokens_keep_memory_flat() -> None:
     running = every[0]
     assert isinstance(running, RunningStatsDetector) and running.count == 10_000
     assert sizes[1] <= sizes[0] + 4096, sizes
+    assert is_clean(lm)
+
+
+def test_statistics_of_two_points_in_one_detector_are_refused_before_and_after_they_are_counted() -> None:
+    lm = model_of("llama")
+    for length in (5, 64):  # a long one is counted at once
+        detector = RunningStatsDetector()
+        with pytest.raises(HookError, match=r"features were of shape \(32,\) and are of shape \(48,\)"):
+            lm.run_with_hooks(
+                torch.arange(2, 2 + length).unsqueeze(0),
+                [(["blocks.0.hook_resid_pre", "blocks.0.mlp.hook_post"], detector)],
+            )
     assert is_clean(lm)
