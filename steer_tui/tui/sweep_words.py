@@ -12,6 +12,7 @@ from steer_tui.engine.sweeptypes import MEASURES, Cell
 from steer_tui.session.sweep_board import SweepBoard
 from steer_tui.tui.glyphs import Glyphs
 from steer_tui.tui.numbers import percent, plain, signed
+from steer_tui.tui.safe import label
 from steer_tui.tui.widgets.heatmap import HeatCell
 
 NAMES = {
@@ -116,6 +117,8 @@ def details(cell: Cell) -> list[tuple[str, str]]:
         unit = " nats" if measure in ("kl_mean", "kl_p95") else ""
         plus = f" sd {figure(measure, spread).lstrip('+')}" if spread is not None else ""
         found.append((NAMES[measure], f"{figure(measure, value)}{plus}{unit}"))
+        if measure == "concept" and len(cell.concepts) > 1:  # of a mix, what each of its concepts came to
+            found += [(label(name), figure(measure, each)) for name, each in cell.concepts.items()]
     return found
 
 
