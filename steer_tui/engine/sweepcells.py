@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from steer_tui.engine.generate import check_sampling
@@ -83,15 +83,21 @@ class Planner:
         own = [point for point in self.points() if point.concept == name]
         return [baseline, *(self._steered("cell", point.recipe, point, self.vectors) for point in own)]
 
-    def controls(self, name: str, done: Collection[str] = ()) -> Iterator[Planned]:
-        """Yield a concept's controls but those that are done; a mix has none."""
+    def controls(
+        self, name: str, done: Collection[str] = (), should_stop: Callable[[], bool] | None = None
+    ) -> Iterator[Planned]:
+        """Yield a concept's controls but those that are done; a mix has none.
+
+        Raises:
+            Cancelled: `should_stop` said so while examples were read.
+        """
         if self._has_prompt(name):
             yield Planned(Cell(f"=prompt {name}", "prompt", name, ""), (), self.examples[name].instruction)
         left = [point for point in self._shuffled_points(name) if f"=shuffled {point.recipe}" not in done]
         if left:
-            shuffled = {name: shuffled_vector(self.lm, self.vectors[name], self.examples[name])}
+            vector = shuffled_vector(self.lm, self.vectors[name], self.examples[name], should_stop)
             for point in left:
-                yield self._steered("shuffled", f"=shuffled {point.recipe}", point, shuffled)
+                yield self._steered("shuffled", f"=shuffled {point.recipe}", point, {name: vector})
         for number, points in self._random_points(name):
             direction = {name: random_vector(self.vectors[name], number)}
             for key, point in points.items():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 
 import torch
 
@@ -21,7 +22,7 @@ from steer_tui.engine.sweepfigures import filled
 from steer_tui.engine.sweepgrid import SweepResult, grid_of
 from steer_tui.engine.sweepmemory import rows_that_fit
 from steer_tui.engine.sweeptypes import Cell, SweepProgress
-from steer_tui.errors import OutOfMemory
+from steer_tui.errors import Cancelled, OutOfMemory
 
 OnCell = Callable[[Cell], None]
 OnProgress = Callable[[SweepProgress], None]
@@ -61,7 +62,8 @@ class SweepRun:
         for name in self._names:
             self._run(self._planner.grid(name))
             if not self._controls.stopped:
-                self._run(self._planner.controls(name, frozenset(self._cells)))
+                with suppress(Cancelled):  # what is finished is the result
+                    self._run(self._planner.controls(name, frozenset(self._cells), lambda: self._controls.stopped))
         found = [self._cells[key] for key in self._keys if key in self._cells]
         own = {name: [cell for cell in found if cell.name == name] for name in self._names}
         return SweepResult(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -64,10 +64,16 @@ def can_shuffle(vector: SteeringVector, example: Example) -> bool:
     return min(len(example.positive), len(example.negative)) >= 2 and vector.meta.site == BLOCK_OUT
 
 
-def shuffled_vector(lm: LanguageModel, vector: SteeringVector, example: Example) -> SteeringVector:
+def shuffled_vector(
+    lm: LanguageModel, vector: SteeringVector, example: Example, should_stop: Callable[[], bool] | None = None
+) -> SteeringVector:
     """Return the difference of means of the examples with their labels shuffled, as long as the vector at every layer.
 
     Each side gets half of both, so that the concept cancels out; two texts a side are the least.
+
+    Raises:
+        Cancelled: `should_stop` said so.
+        OutOfMemory: The examples do not fit.
     """
     source = random.Random(_seed(vector.name, 0))
     sides = [list(side) for side in (example.positive, example.negative)]
@@ -77,7 +83,8 @@ def shuffled_vector(lm: LanguageModel, vector: SteeringVector, example: Example)
     cuts = [len(side) // 2 for side in sides]
     first = [text for side, cut in zip(sides, cuts, strict=True) for text in side[:cut]]
     second = [text for side, cut in zip(sides, cuts, strict=True) for text in side[cut:]]
-    made = extract(lm, [_Shuffled(vector.name, first, second)], layers=sorted(vector.layers))[vector.name]
+    shuffled = _Shuffled(vector.name, first, second)
+    made = extract(lm, [shuffled], layers=sorted(vector.layers), should_stop=should_stop)[vector.name]
     return _as_long(vector, made.layers)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from steer_tui.engine import sweepbatch, sweepmemory, sweeprun
+from steer_tui.engine import sweepbatch, sweepmemory, sweeprun, sweepvectors
 from steer_tui.engine.decode import Decoder, Drawn
 from steer_tui.engine.generate import Controls
 from steer_tui.engine.model import LanguageModel
@@ -325,6 +325,20 @@ def test_a_stopped_sweep_keeps_its_finished_cells_and_goes_on_to_the_same_grid(m
     )  # fmt: skip
     assert rest.complete and not set(later) & set(first) and len(later) + len(first) == len(keys(whole))
     same(rest, whole)
+
+
+def test_stopping_while_examples_are_read_keeps_the_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    lm, controls = shared_lm(), Controls()
+    real = sweepvectors.extract
+
+    def reading(*given: Any, **more: Any) -> Any:
+        controls.stop()
+        return real(*given, **more)
+
+    monkeypatch.setattr(sweepvectors, "extract", reading)
+    request = asked(controls=True)
+    grid = sweep(lm, request, new_vectors(lm, "happy"), examples={"happy": Texts()}, controls=controls).grids[0]
+    assert len(grid.cells) == 4 and grid.baseline is not None and not grid.controls.random
 
 
 def test_nothing_is_run_when_all_is_done() -> None:
