@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from textual import events
 
 from steer_tui.engine.hookvalues import FILE, HookSpec, PointInfo
 from steer_tui.options import Options
@@ -630,3 +631,15 @@ async def test_hostile_names_reasons_and_values_do_no_harm(paths: Paths) -> None
         await bench.tick(80)
         assert_harmless(bench)
         assert bench.app.is_running
+
+
+async def test_keys_typed_ahead_while_a_filter_is_left_act(paths: Paths) -> None:
+    async with inspect(paths) as (bench, _):
+        await bench.press("/", *"3 resid_post")
+        assert bench.app._driver is not None
+        for name, character in (("enter", "\r"), ("space", " ")):
+            event = events.Key(name, character)
+            event.set_sender(bench.app)
+            bench.app._driver.send_message(event)
+        await bench.settle()
+        assert hooks(bench) == [(POST, "watch", {})]
