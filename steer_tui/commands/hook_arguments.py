@@ -6,8 +6,10 @@ Knows names only; it imports neither torch nor textual.
 from __future__ import annotations
 
 import argparse
+import textwrap
 from pathlib import Path
 
+from steer_tui.engine.hookkinds import KINDS, WHEN
 from steer_tui.engine.hookline import FORM
 
 
@@ -27,6 +29,20 @@ def add_hooks(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="such as layer_3=scale,factor=0.5, or a hook of the file by its name; several are put on in order",
     )
+
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _kinds()
+
+
+def _kinds() -> str:
+    """Return the ready-made hooks with their parameters, one line each, and what all that change something take."""
+    lines = []
+    for kind in KINDS:
+        names = ", ".join(parameter.name for parameter in kind.parameters)
+        lines.append(f"  {kind.name:12} {kind.summary}{f' ({names})' if names else ''}")
+    shared = ", ".join(parameter.name for parameter in WHEN)
+    note = f"those that change something also take {shared} and rows; `steer-tui points` lists the points"
+    return "\n".join(["kinds of hooks:", *lines, *textwrap.wrap(note, 78, initial_indent="  ", subsequent_indent="  ")])
 
 
 def add_points(parser: argparse.ArgumentParser) -> None:

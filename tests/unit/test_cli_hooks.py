@@ -187,3 +187,11 @@ def test_points_can_be_filtered(capsys: pytest.CaptureFixture[str], model: str) 
     ):
         assert main(["points", "--model", model, *arguments]) == 2
         assert said in capsys.readouterr().err
+
+
+def test_help_names_every_kind_with_its_parameters(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["generate", "--help"]) == 0
+    text = capsys.readouterr().out
+    for kind in KINDS:
+        line = next(line for line in text.splitlines() if line.startswith(f"  {kind.name} "))
+        assert kind.summary in line and all(parameter.name in line for parameter in kind.parameters) and len(line) < 100
