@@ -26,6 +26,7 @@ from steer_tui.engine.hookkinds import WHEN, checked_value, find_kind
 from steer_tui.engine.hooks import Hook
 from steer_tui.engine.hookstatistics import RunningStatsDetector
 from steer_tui.engine.hookvalues import FILE, HookSpec, PointInfo
+from steer_tui.engine.loglines import LEVEL, hook_logger
 from steer_tui.engine.points import HookPoint
 from steer_tui.engine.selective import HeadController, SelectiveController
 from steer_tui.engine.tokentrace import TokenTraceDetector
@@ -111,7 +112,7 @@ def _detector(lm: Any, kind: str, values: Mapping[str, Any]) -> Hook:
     if kind == "running":
         return RunningStatsDetector()
     if kind == "log":
-        return LoggingDetector()
+        return LoggingDetector(None, hook_logger(), LEVEL)
     if kind == "top-texts":
         return TopKTextsDetector(None, int(values["top_k"]), tokenizer=lm.tokenizer)
     return LayerActivationDetector()

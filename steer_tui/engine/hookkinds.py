@@ -105,7 +105,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("watch", "mean, std, norm, min and max of each token", False),
     Kind("running", "mean, std, min and max of each feature over all tokens", False),
     Kind("last", "the newest activation", False),
-    Kind("log", "a line in the log for each pass", False),
+    Kind("log", "a line for each pass: on stderr, in the workbench in the log", False),
     Kind(
         "top-texts",
         "the texts that move each neuron most",

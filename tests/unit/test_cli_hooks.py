@@ -195,3 +195,11 @@ def test_help_names_every_kind_with_its_parameters(capsys: pytest.CaptureFixture
     for kind in KINDS:
         line = next(line for line in text.splitlines() if line.startswith(f"  {kind.name} "))
         assert kind.summary in line and all(parameter.name in line for parameter in kind.parameters) and len(line) < 100
+
+
+def test_a_logged_point_has_a_line_on_stderr_for_each_pass(capfd: pytest.CaptureFixture[str], model: str) -> None:
+    sampling = ("--max-tokens", "3", "--json")
+    assert main(["generate", "The meeting", "--model", model, "--hook", "layer_1=log", *sampling]) == 0
+    captured = capfd.readouterr()
+    lines = [line for line in captured.err.splitlines() if "at blocks.1.hook_resid_post: shape=(1, " in line]
+    assert len(lines) == 3 and "mean=" in lines[0] and "shape=(1, 1, " in lines[2] and json.loads(captured.out)
