@@ -141,6 +141,7 @@ async def test_whatever_a_hook_does_the_workbench_goes_on(paths: Paths, tmp_path
             await run(app, pilot)
             assert words in toasts(app), (name, toasts(app))
             assert screen.attached.problems, name
+            assert words in screen.hooked._pieces[-1][0] and words not in screen.hooked.plain
             assert "own.py" in toasts(app) and "line" in toasts(app)
         app.change(app.bench.set_hooks(()))
         await run(app, pilot)
@@ -158,9 +159,11 @@ async def test_a_saved_change_is_loaded_and_an_error_in_it_changes_nothing(paths
         screen.look_at_file()
         await until(lambda: "own.py, line 1: SyntaxError" in toasts(app))
         assert len(screen.own) == 1 and len(app.bench.hooks) == 1
+        assert "SyntaxError" in screen.attached.problems[app.bench.hooks[0]]
         file.write_text("def mine(activation, hook):\n    return activation\n\n\ndef other(activation, hook): ...\n")
         screen.look_at_file()
         await until(lambda: len(screen.own) == 2)
+        assert not screen.attached.problems
         await run(app, pilot)
         assert screen.hooked.plain == screen.unhooked.plain
 

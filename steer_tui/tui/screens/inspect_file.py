@@ -25,6 +25,8 @@ class FileActions(InspectPanes):
 
     own: tuple[OwnHookInfo, ...] = ()
     """The hooks that the loaded file defines."""
+    file_error = ""
+    """Why the newest version of the session's file cannot be used; empty where it can."""
     is_loading_file = False
     """Whether a file is being run."""
     _looks = 0
@@ -106,7 +108,7 @@ class FileActions(InspectPanes):
 
     def file_loaded(self, event: HookFileLoaded) -> None:
         """Take in what a file defines; what it places itself is attached when it is first loaded."""
-        self.is_loading_file = False
+        self.is_loading_file, self.file_error = False, ""
         app = self.bench_app
         if event.is_reload and event.path != self._path:
             return  # another file was named meanwhile
@@ -130,6 +132,9 @@ class FileActions(InspectPanes):
     def file_failed(self, event: HookFileFailed) -> None:
         """Say why a file cannot be loaded; what was loaded before stays."""
         self._waiting, self.is_loading_file = None, False
+        if self.has_loaded and event.path == self._path:
+            self.file_error = event.message
+            self.file_changed()
         self.bench_app.complain(event.message, event.hint)
 
     def file_changed(self) -> None:

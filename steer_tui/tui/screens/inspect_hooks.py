@@ -70,6 +70,8 @@ class HookActions(FileActions):
         found: dict[HookSpec, str] = {}
         for spec in specs:
             wrong = edit.problem_of(spec, self.points.tree_of.points, vectors, self.own_names)
+            if spec.kind == FILE and not wrong:
+                wrong = self.file_error
             if wrong or spec in self._found:
                 found[spec] = wrong or self._found[spec]
         return found

@@ -146,6 +146,7 @@ class RunActions(ValueActions):
         """Mark the hook that failed; what was streamed stays."""
         if event.run_id == self.shown_run:
             self.hooked.say("failed")
+            self.hooked.append(f"\n{event.message}", "error")
         self.blame(event.message)
 
     def refused(self, event: RecipeRefused) -> None:

@@ -73,8 +73,8 @@ class StreamText(Pane):
 
     @property
     def plain(self) -> str:
-        """The generated text alone: neither the prompt nor marks."""
-        return "".join(text for text, paint in self._pieces if paint not in ("mark", "prompt"))
+        """The generated text alone: neither the prompt nor marks nor why it ended."""
+        return "".join(text for text, paint in self._pieces if paint not in ("mark", "prompt", "error"))
 
     @property
     def is_empty(self) -> bool:
