@@ -169,7 +169,7 @@ async def test_remove_undo_and_restore(paths: Paths, engine: LibraryEngine) -> N
         assert engine.names() == ["alien", "wind"] and "rain" not in bench.app.known
         await bench.press("u")
         assert engine.names() == ["alien", "rain", "wind"] and bench.app.known["rain"].has_vector
-        await go_to(bench, "rain")
+        assert at(bench) == "rain"
         await bench.press("d", "D")
         assert " Trash " in bench.screen and "rain" in bench.screen
         await bench.press("enter")

@@ -101,7 +101,10 @@ class LibraryNews(LibraryPanes):
         self._is_stale = False
         self.trash = event.trash
         self.vectors.empty_note = "no vectors yet: n makes one from a few pairs of sentences"
+        term = self.bench_app.bench.selected_term if not self.vectors.all else None
         self.vectors.show(event.vectors)
+        if term is not None:  # the first look at the list begins at what is steered with
+            self.vectors.move_to(term.name)
         self.vectors.use(self.bench_app.bench.recipe.names)
         self.details.show(self.vectors.current)
 
@@ -111,6 +114,7 @@ class LibraryNews(LibraryPanes):
         if change.renamed is not None:
             self._rename_in_recipe(*change.renamed)
         if is_undo:
+            self._go_to(change)
             return self.bench_app.say(change.words)
         self.vectors.unmark()
         self.bench_app.say(f"{change.words}: u takes it back" if change.undo else change.words)
@@ -120,9 +124,12 @@ class LibraryNews(LibraryPanes):
         """Note how to take a change back, and go to what is new."""
         if change.undo:
             self.undo = [*self.undo, change][-MAX_UNDO:]
+        self._go_to(change)
+        self.show_status()
+
+    def _go_to(self, change: Change) -> None:
         if change.names:
             self.vectors.move_to(change.names[0])
-        self.show_status()
 
     def _rename_in_recipe(self, old: str, new: str) -> None:
         """Let the recipe name a vector by its new name."""
