@@ -242,7 +242,7 @@ class SweepRuns(SweepPanes):
             self.show_grid()
         else:
             self.map.update_cells(cells)
-            self.front.show_board(board, self.front.grid)
+            self.front.show_soon()
         if self.follows_best:
             self._follow_best()
         self.show_progress()

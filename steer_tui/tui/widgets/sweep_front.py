@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from textual import events
 from textual.message import Message
+from textual.timer import Timer
 
 from steer_tui.engine.sweeptypes import Cell
 from steer_tui.session.sweep_board import SweepBoard
@@ -14,6 +15,8 @@ from steer_tui.tui.numbers import plain, signed
 from steer_tui.tui.safe import fit, fit_right, label
 from steer_tui.tui.widgets.pane import Pane, Part
 
+PAUSE = 0.4
+"""Seconds between two drawings while cells come."""
 MARGIN = 7
 """Cells of the scale on the left."""
 
@@ -63,11 +66,21 @@ class SweepFront(Pane):
         self.grid = ""
         self._key: str | None = None
         self._plot: _Plot | None = None
+        self._timer: Timer | None = None
 
     def show_board(self, board: SweepBoard | None, grid: str) -> None:
         """Show the cells of a grid."""
         self.board, self.grid, self._plot = board, grid, None
         self.refresh()
+
+    def show_soon(self) -> None:
+        """Show what has come since, a moment later and all at once: nobody follows every point."""
+        if self._timer is None:
+            self._timer = self.set_timer(PAUSE, self._show_now)
+
+    def _show_now(self) -> None:
+        self._timer = None
+        self.show_board(self.board, self.grid)
 
     def choose(self, cell: Cell | None) -> None:
         """Put the cursor on a cell, None on none."""
@@ -151,14 +164,13 @@ class SweepFront(Pane):
             return [(fit(note, width, self.glyphs.ellipsis), "muted")] if index == 0 else []
         parts: list[Part] = [(self._scale(plot, index), "group")]
         budget = plot.column(self.board.request.kl_budget) if self.board is not None else None
-        for column in range(plot.width):
-            cells = plot.points.get((index, column))
-            if cells:
-                parts.append(self._sign(cells, plot))
-            elif column == budget:
-                parts.append((self.glyphs.budget, "rail"))
-            else:
-                parts.append((" ", ""))
+        marked = {column: self._sign(cells, plot) for (row, column), cells in plot.points.items() if row == index}
+        if budget is not None:
+            marked.setdefault(budget, (self.glyphs.budget, "rail"))
+        at = 0
+        for column in sorted(marked):
+            parts += [(" " * (column - at), ""), marked[column]]
+            at = column + 1
         return parts
 
     def _scale(self, plot: _Plot, index: int) -> str:
