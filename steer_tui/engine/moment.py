@@ -80,6 +80,8 @@ class Pass:
 class Moment:
     """An activation's place in a pass, for the rows that a hook was given."""
 
+    __slots__ = ("_axes", "_chosen", "device", "now", "point", "shape")
+
     def __init__(
         self, point: HookPoint | None, activation: Tensor, now: Pass | None, chosen: Sequence[int] | None = None
     ) -> None:

@@ -94,7 +94,7 @@ class RunHooks:
         return tuple(
             Watched(point, row, detector.shape, tokens)
             for point, detector in self._watching
-            for row, tokens in sorted(detector.take_new().items())
+            for row, tokens in detector.take_new().items()
         )
 
     def reports(self) -> tuple[HookReport, ...]:

@@ -75,20 +75,21 @@ class TokenTraceDetector(ReadyDetector):
 
         At a module whose axes are not known, each row is taken as one token, padding included.
         """
+        activation = activation.detach() if activation.requires_grad else activation
         moment = self.now(activation)
         axes = moment.axes
         self._shape = tuple(activation.shape)
         if "pos" in axes and "key" in axes:
-            self._take_queries(activation.detach(), moment)
+            self._take_queries(activation, moment)
             return
         if not axes or axes[1] not in ("pos", "key"):
-            self._take_whole(activation.detach(), moment)
+            self._take_whole(activation, moment)
             return
         valid = moment.valid(1)
         if axes[1] == "key" and moment.now is not None:
             newest = moment.now.length
             activation, valid = activation[:, -newest:], None if valid is None else valid[:, -newest:]
-        self._take(_Waiting(moment.rows, _flat(activation).detach().clone(), valid))
+        self._take(_Waiting(moment.rows, _flat(activation).clone(), valid))
 
     def _take_queries(self, activation: Tensor, moment: Moment) -> None:
         """Take scores or a pattern, (B, H, T, K), without padding and keys that a query cannot see."""
@@ -177,7 +178,8 @@ def fold_together(detectors: Iterable[TokenTraceDetector]) -> None:
     ]
     if not tables:
         return
-    flat = torch.cat([table.flatten(0, -2).to(tables[0].device) for table in tables]).tolist()
+    parts = [table.flatten(0, -2).to(tables[0].device) for table in tables]
+    flat = (parts[0] if len(parts) == 1 else torch.cat(parts)).tolist()
     start = 0
     for table, group in zip(tables, alike.values(), strict=True):
         _, batch, length, _ = table.shape
@@ -189,7 +191,9 @@ def fold_together(detectors: Iterable[TokenTraceDetector]) -> None:
 
 def _flat(activation: Tensor) -> Tensor:
     """Return (B, T, features), one feature where a token has a single value."""
-    return activation.flatten(2) if activation.dim() > 2 else activation.unsqueeze(-1)
+    if activation.dim() == 3:
+        return activation
+    return activation.flatten(2) if activation.dim() > 3 else activation.unsqueeze(-1)
 
 
 def _table(activation: Tensor, has_gaps: bool) -> Tensor:
