@@ -57,6 +57,7 @@ def build_hook(lm: Any, spec: HookSpec, vectors: Mapping[str, Any] | None = None
     point = lm.layers.find(spec.point)
     hook = _own(spec, file) if spec.kind == FILE else _ready(lm, point, spec, vectors or {})
     lm.layers.find(spec.point, hook.hook_type)  # refuses a side that the point does not have
+    hook.label = None if spec.kind == FILE else spec.kind
     hook.layer_signature = point.name
     hook.enabled = spec.enabled
     if spec.rows is not None:

@@ -39,6 +39,8 @@ class Hook:
 
     meter: Meter | None = None
     """Counts what the hook is shown and changes; None, which costs nothing, where nobody asked."""
+    label: str | None = None
+    """What errors call it instead of its name, where a person picked it by another one."""
 
     def __init__(
         self,

@@ -232,7 +232,7 @@ class Layers:
             except (Exception, SystemExit) as error:  # a hook that leaves the program would leave it half hooked
                 self.reset()
                 function = user_code_of(hook) or apply_hook
-                raise hook_error(error, hook.name, one.point.name, function) from error
+                raise hook_error(error, hook.label or hook.name, one.point.name, function) from error
         return raw
 
     def _let(self, one: Attached, module: nn.Module, inputs: Any, raw: Tensor, now: Pass | None) -> Tensor:

@@ -240,6 +240,8 @@ def test_errors_name_the_hook_and_nothing_has_run(tmp_path: Path) -> None:
         run((spec("file", name="triple"),), hook_file=str(own))
     with pytest.raises(HookError, match=rf"hook broken at {RESID} failed: it returned shape .* \(line 5 of .*own.py\)"):
         run((spec("file", name="broken"),), hook_file=str(own))
+    with pytest.raises(HookError, match=rf"hook heads at {Z} failed: head 9 is out of range"):
+        run((spec("heads", Z, heads=(9,)),))
     assert is_clean(model_of("llama"))
 
 
