@@ -53,6 +53,10 @@ def _print_grid(grid: Grid, result: SweepResult) -> None:
 
 def _print_best(best: Cell, grid: Grid) -> None:
     _say(f"best within {nats(grid.kl_budget)}: {best.recipe}   {figures(best)}")
+    if grid.is_noise(best):
+        _say("  no more than a random direction does: try stronger ones, or layers together with --rows best")
+    elif not grid.name.count("+") and len(grid.columns) > 1 and best.strength == max(grid.columns, key=abs):
+        _say("  it is the strongest one of the grid: --refine looks beyond it")
     if len(grid.front) > 1:
         _say(f"front, by rising KL: {'  '.join(cell.recipe for cell in grid.front)}")
     if best.texts:
