@@ -118,6 +118,7 @@ async def test_a_new_model_has_its_own_points(paths: Paths) -> None:
         bench.engine.layers = 9
         bench.app.load_model("other")
         await bench.settle()
+        await bench.settle()
         assert "blocks.8" in bench.screen
         bench.engine.events.append(PointsListed("of another model", ()))
         await bench.settle()
@@ -130,6 +131,7 @@ async def test_before_the_points_are_there_keys_say_what_is_missing(paths: Paths
         await bench.press("space")
         assert "still loading" in bench.toasts
         bench.engine.finish_load()
+        await bench.settle()
         await bench.settle()
         assert "blocks.0" in bench.screen
 
@@ -559,6 +561,14 @@ async def test_every_size_is_legible_and_every_pane_is_reached(paths: Paths, siz
             await bench.press("z")
             assert f" {name.capitalize()} " in bench.lines[1]
             await bench.press("z", "tab")
+
+
+async def test_what_is_newly_watched_comes_to_the_front(paths: Paths) -> None:
+    async with inspect(paths, size=(60, 16)) as (bench, screen):
+        await put_on(bench, "scale")
+        assert " Attached " in bench.screen and " Watch " not in bench.screen
+        await bench.press("h", "space")
+        assert " Watch " in bench.screen and "●3.res" in bench.screen and screen.place == POINTS
 
 
 async def test_80x24_shows_tree_lists_and_both_texts_at_once(paths: Paths) -> None:

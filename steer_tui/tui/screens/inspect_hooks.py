@@ -129,6 +129,7 @@ class HookActions(FileActions):
         self.put_hooks(hooks)
         if len(hooks) > len(before):
             self.watch_list.move_to(hooks[-1])
+            self.reveal(WATCH)
 
     def _switch(self) -> None:
         if self.chosen is None:

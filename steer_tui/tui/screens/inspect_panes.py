@@ -87,6 +87,12 @@ class InspectPanes(WorkbenchScreen):
         recent = (name, *(other for other in facts.recent if other != name))
         self.desk.facts = replace(facts, recent=recent, zoomed=name if facts.zoomed else None)
 
+    def reveal(self, name: str) -> None:
+        """Bring a pane to the front of the place it shares; the keyboard stays where it is."""
+        facts = self.desk.facts
+        others = [other for other in facts.recent if other not in (name, self.place)]
+        self.desk.facts = replace(facts, recent=(self.place, name, *others))
+
     def regain_focus(self) -> None:
         """Give the keyboard back to the pane that was looked at last."""
         self.go_to((*self.desk.facts.recent, POINTS)[0])
