@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from steer_tui.engine.extractchoices import parse_read
 from steer_tui.engine.types import ModelInfo
 from steer_tui.engine.vectormeta import MadeFor
 from steer_tui.errors import Cancelled, LibraryError, SteerError, UsageError
@@ -35,6 +36,8 @@ from steer_tui.session.library_messages import (
     MakeVectors,
     RemoveVectors,
     RestoreVectors,
+    ShowTokens,
+    TokensShown,
     VectorExported,
 )
 from steer_tui.session.library_work import Handler, LibraryDesk
@@ -55,6 +58,7 @@ class LibraryMaking(LibraryDesk):
         """Return what does each command."""
         return {
             MakeConcept: self._make_concept,
+            ShowTokens: self._show_tokens,
             MakeVectors: self._make_vectors,
             CombineVectors: self._combine,
             CompareVectors: self._compare,
@@ -80,6 +84,13 @@ class LibraryMaking(LibraryDesk):
                 closing = replace(closing, message=message, hint=hint)
         task.say(ExtractFinished(()))  # the closing event says what was made
         task.end(closing)
+
+    def _show_tokens(self, task: Task, command: ShowTokens) -> None:
+        from steer_tui.engine.tokensread import tokens_read
+
+        self._shop.ready()
+        concept = command.pairs.as_concept("examples")
+        task.end(TokensShown(tokens_read(self._shop.lm, concept, parse_read(command.read)), command.read))
 
     def _make_vectors(self, task: Task, command: MakeVectors) -> None:
         try:

@@ -18,6 +18,7 @@ from steer_tui.session.messages import Command, Event
 
 if TYPE_CHECKING:
     from steer_tui.engine.arithmetic import CosineMap
+    from steer_tui.engine.tokensread import ShownText
     from steer_tui.library.trade import ExportResult, ImportResult
 
 Operation = Literal["mix", "negate", "orthogonalise"]
@@ -104,6 +105,14 @@ class ConceptMade(Event):
     message: str | None = None
     """What went wrong, None where all went well and where it was stopped."""
     hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokensShown(Event):
+    """The tokens of examples, those marked that a vector is read from; only the first few texts."""
+
+    texts: tuple[ShownText, ...]
+    read: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +203,14 @@ class MakeConcept(Command):
     def refused(self, message: str, hint: str | None) -> Event:
         """Return ConceptMade."""
         return ConceptMade(self.name, None, None, message, hint)
+
+
+@dataclass(frozen=True, slots=True)
+class ShowTokens(_LibraryCommand):
+    """Find out which tokens of examples a vector is read from."""
+
+    pairs: PairTexts
+    read: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from textual import events
 
+from steer_tui.engine.tokensread import ShownText, ShownToken
 from steer_tui.errors import UsageError
 from steer_tui.library.concepts import load_concepts
 from steer_tui.paths import Paths
 from steer_tui.session.concept_draft import ConceptDraft
-from steer_tui.session.library_messages import MakeConcept
+from steer_tui.session.library_messages import MakeConcept, ShowTokens, TokensShown
+from steer_tui.session.task import Task
 from tests.tui.desk import Bench, workbench
 from tests.tui.library_desk import LibraryEngine
 from tests.tui.test_hostile import NASTY, assert_harmless
@@ -264,3 +266,24 @@ async def test_what_is_typed_right_before_making_counts(paths: Paths) -> None:
         await bench.settle()
         sent = engine.sent[-1]
         assert isinstance(sent, MakeConcept) and (sent.method, sent.read) == ("pca", "last:7")
+
+
+async def test_the_tokens_that_are_read_are_shown_between_marks(paths: Paths) -> None:
+    engine = LibraryEngine(paths)
+    nasty = ShownText("negative", 1, tuple(ShownToken(text, True) for text in list(NASTY.values())[:8]))
+    texts = (ShownText("positive", 1, (ShownToken("It is", False), ShownToken(" wet", True))), nasty)
+
+    def show(task: Task, command: ShowTokens) -> None:
+        task.end(TokensShown(texts, command.read))
+
+    async with workbench(paths, engine, size=(80, 24)) as bench:
+        engine.work[ShowTokens] = show
+        await bench.press("n", "ctrl+t")
+        assert "when there are pairs" in bench.toasts
+        await bench.press("escape")
+        await write(bench)
+        await bench.press("tab", "tab", "right", "right", "ctrl+t")
+        assert "It is‹ wet›" in bench.screen and "read: last; esc closes" in bench.screen
+        assert_harmless(bench)
+        await bench.press("escape")
+        assert "3 pairs" in bench.screen

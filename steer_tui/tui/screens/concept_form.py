@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import TextArea
@@ -20,7 +21,7 @@ from steer_tui.engine.extractchoices import METHODS, READS, parse_read
 from steer_tui.errors import UsageError
 from steer_tui.library.names import check_name
 from steer_tui.session.concept_draft import ConceptDraft
-from steer_tui.session.library_messages import ConceptMade, MakeConcept
+from steer_tui.session.library_messages import ConceptMade, LibraryRefused, MakeConcept, ShowTokens, TokensShown
 from steer_tui.session.messages import Event, ExtractProgress, LoadFailed, ModelLoaded, VectorSummary
 from steer_tui.session.pair_judge import Judged, file_named, judge
 from steer_tui.text import clean, one_line
@@ -28,6 +29,7 @@ from steer_tui.tui.background import in_background
 from steer_tui.tui.numbers import bar
 from steer_tui.tui.safe import pasted
 from steer_tui.tui.screens.form import FormDialog, Line, row
+from steer_tui.tui.screens.tokens_dialog import TokensDialog
 from steer_tui.tui.widgets.choices import Choices, Option
 from steer_tui.tui.widgets.pane import Pane, Part
 
@@ -76,7 +78,9 @@ class Pairs(TextArea):
 class ConceptForm(FormDialog[ConceptMade]):
     """Answers with what was made; None where it was left."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+t", "tokens", "tokens", show=False, priority=True)]
     TITLE = "New concept"
+    FOOT = "ctrl+t shows the tokens that are read, esc leaves"
     WIDTH = 100
     LINES = 3
     DO = "make the vector"
@@ -220,10 +224,21 @@ class ConceptForm(FormDialog[ConceptMade]):
         name = check_name(self.name_line.value.strip())
         app.engine.send(MakeConcept(name, self.judged.pairs, self.method.value, str(parse_read(self.read.value))))
 
+    def action_tokens(self) -> None:
+        """Have it found out which tokens are read."""
+        app = self.bench_app
+        if self.judged.pairs is None or self._read_problem():
+            return app.say("the tokens can be shown when there are pairs and a way to read them")
+        app.engine.send(ShowTokens(self.judged.pairs, str(parse_read(self.read.value))))
+
     def take(self, event: Event) -> None:
         """Show how far it is, and what came of it."""
         if isinstance(event, ModelLoaded | LoadFailed):
             self._show_words()
+        if isinstance(event, TokensShown):
+            self.app.push_screen(TokensDialog(event.texts, event.read))
+        if isinstance(event, LibraryRefused) and not event.is_stopped:
+            self.bench_app.complain(event.message, event.hint)
         if self._done is None:
             return
         if isinstance(event, ExtractProgress):
