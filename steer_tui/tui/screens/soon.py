@@ -9,13 +9,6 @@ from textual.widgets import Static
 from steer_tui.tui.screens.base import WorkbenchScreen
 
 ABOUT: dict[str, tuple[str, str, str]] = {
-    "library": (
-        "Library",
-        "All vectors on disk, this model's first, with their diagnostics; made from contrast pairs, mixed, imported, "
-        "renamed, removed and brought back.",
-        "For now, `steer-tui vectors list` and `steer-tui vectors show NAME`; own concepts are TOML files in the "
-        "folder that `steer-tui locate data` names.",
-    ),
     "learn": (
         "Learn",
         "Lessons that are done, not read: what activations are, why the middle layers, strength and collapse, "
