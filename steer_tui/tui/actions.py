@@ -161,9 +161,11 @@ _ALWAYS = ("show_keys|keys",)
 
 FOOTERS: dict[str, tuple[Hint, ...]] = {
     "concepts": _hints(
-        "run", "toggle", _STRENGTH, _LAYERS, "write_prompt", "baseline", "filter", "choose_model", *_ALWAYS
+        "run", "toggle", _STRENGTH, _LAYERS, "write_prompt", "baseline", "filter", "choose_model",
+        "layer_analysis", "strength_explorer", *_ALWAYS,
     ),
-    "recipe": _hints("run", _STRENGTH, _LAYERS, "next_operation", "next_scope", "edit_recipe", "undo", *_ALWAYS),
+    "recipe": _hints("run", _STRENGTH, _LAYERS, "next_operation", "next_scope", "edit_recipe", "undo",
+                     "layer_analysis", "strength_explorer", "mixer", *_ALWAYS),
     "steered": _hints("run", _STRENGTH, "zoom", "copy", "repeat", "run_new_seed", "baseline", *_ALWAYS),
     "baseline": _hints("run", "zoom", "copy", "baseline|hide", "repeat", *_ALWAYS),
     "activations": _hints("run", _STRENGTH, _LAYERS, "zoom", *_ALWAYS),
