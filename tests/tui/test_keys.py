@@ -6,7 +6,7 @@ import pytest
 
 from steer_tui.paths import Paths
 from steer_tui.session.messages import ExtractConcepts, ExtractFinished, ExtractProgress, Generate, LoadModel
-from steer_tui.tui.actions import ACTIONS
+from steer_tui.tui.actions import ACTIONS, PLACE_KEYS
 from tests.tui.desk import workbench
 from tests.tui.fake import FakeEngine, summaries
 
@@ -406,10 +406,10 @@ async def test_the_state_goes_on_below_a_dialog(paths: Paths) -> None:
 
 async def test_digits_show_the_six_screens(paths: Paths) -> None:
     async with workbench(paths) as bench:
-        for key, words in zip("23456", ("strengths", "vectors list", "patching", "journal", "Lessons"), strict=True):
-            await bench.press(key)
-            assert words in bench.screen
-            assert "1 back to Steer" in bench.screen
+        for key, name in PLACE_KEYS.items():
+            await bench.press(name)
+            assert bench.app.current_mode == key and bench.app.screen.is_current
+            assert f"{name} {key.capitalize()}" in bench.lines[0]
         await bench.press("1")
         assert " Concepts " in bench.screen
 
@@ -420,11 +420,13 @@ async def test_actions_that_cannot_act_say_why(paths: Paths) -> None:
         assert "the recipe is empty" in bench.toasts
         await bench.press(".")
         assert "nothing to repeat" in bench.toasts
-        await bench.press("2", "r")
+        await bench.press("5", "r")
         assert "works on Steer: press 1" in bench.toasts
 
 
-async def test_n_says_how_a_concept_is_made(paths: Paths) -> None:
+async def test_n_asks_for_a_new_concept_on_every_screen(paths: Paths) -> None:
     async with workbench(paths) as bench:
-        await bench.press("n")
-        assert "concepts" in bench.toasts
+        for place in ("1", "3", "5"):
+            await bench.press(place, "n")
+            assert " New concept " in bench.screen and "positive | negative" in bench.screen
+            await bench.press("escape")
