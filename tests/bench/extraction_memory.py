@@ -16,8 +16,8 @@ from steer_tui.engine.extract import extract
 from steer_tui.engine.loading import load_model
 from steer_tui.library.pairtexts import from_sides
 
-_KEEP = 8 * 2**20
-_SIZES = (300, 1200, 4800)
+_KEEP = 2**20
+_SIZES = (200, 800, 3200)
 
 
 def main() -> None:
