@@ -13,33 +13,40 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from steer_tui.demo.lexicon import CONCEPTS
+from steer_tui.demo.lexicon import BREVITY, CONCEPTS
 from steer_tui.demo.prompts import TUNING_PROMPTS
 from steer_tui.demo.trial import Setting, run_trials
 from steer_tui.engine.extract import extract
 from steer_tui.engine.model import LanguageModel
+from steer_tui.engine.recipe import parse_recipe
 from steer_tui.engine.vector import SteeringVector
 from steer_tui.library.concepts import Concept, load_concepts
 from steer_tui.library.store import VectorStore
 from steer_tui.paths import bundled, find_paths
 
-SPANS = ("2-3", "1-3", "2-4", "1-4")
-STRENGTHS = (0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.25, 2.5, 3.0)
+SPANS = ("2-3", "1-3", "2-4", "1-4", "0-4")
+STRENGTHS = (0.75, 0.9, 0.95, 1.0, 1.1, 1.2, 1.25, 1.5, 1.75, 2.0, 2.25, 2.5, 3.0)
+METHODS = {"brief": "lat"}
+"""Where another method than the mean was measured to do better."""
+LENGTH_STRENGTHS = (0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.9, 1.0, 1.25)
+"""Of concepts that are about length, whose vectors are long."""
+LENGTH_SCOPE = "/generated"
+"""Length is a matter of the answer: a prompt that is steered too costs more perplexity for the same share."""
 ENOUGH = 0.95
 """Share of tuning texts that is looked for."""
-_RATIO_LIMIT = 2.2
-"""Of perplexities; below the 2.5 that a recipe is judged by, since other prompts differ."""
-_FINALISTS = 4
+_RATIO_LIMIT, _BRIEF_LIMIT = 2.2, 2.7
+"""Of perplexities; below the 2.5 that a recipe is judged by, since other prompts differ. A text of ten words has few
+tokens to spread its early end over: all texts that are brief lie near the second."""
+_FINALISTS = 6
 _FIRST = (Setting(TUNING_PROMPTS, (101, 102)),)
-_SECOND = (Setting(TUNING_PROMPTS, (103, 104, 105, 106, 107)),)
+_SECOND = (Setting(TUNING_PROMPTS, tuple(range(103, 113))),)
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A recipe with what it did, the worst of its settings."""
+    """A term with what it did, the worst of its settings."""
 
-    span: str
-    strength: float
+    term: str
     share: float
     ratio: float
     """Perplexity of the steered texts / of the unsteered ones."""
@@ -47,7 +54,7 @@ class Candidate:
     @property
     def merit(self) -> tuple[float, float]:
         """Greater is better: first the share up to `ENOUGH`, then the lower perplexity; over the limit it sinks."""
-        excess = max(0.0, self.ratio - _RATIO_LIMIT)
+        excess = max(0.0, self.ratio - (_BRIEF_LIMIT if self.term.startswith("brief") else _RATIO_LIMIT))
         return min(self.share, ENOUGH) - excess, -self.ratio
 
 
@@ -59,6 +66,13 @@ def bundled_concepts() -> list[Concept]:
     return [by_name[name] for name in CONCEPTS if name in by_name]
 
 
+def terms(name: str) -> list[str]:
+    """Return the terms that are tried for a concept."""
+    is_length = name in BREVITY
+    strengths, scope = (LENGTH_STRENGTHS, LENGTH_SCOPE) if is_length else (STRENGTHS, "")
+    return [f"{name}:{strength:g}@{span}{scope}" for span in SPANS for strength in strengths]
+
+
 class Search:
     """Looks for the recipe of a concept: a coarse look at a grid, then a closer one at the best few."""
 
@@ -68,35 +82,32 @@ class Search:
 
     def best(self, concept: Concept, vector: SteeringVector) -> Candidate:
         """Return the recipe with the greatest merit."""
-        grid = [(span, strength) for span in SPANS for strength in STRENGTHS]
-        found = sorted(self._measured(concept, vector, grid, _FIRST), key=lambda each: each.merit)
-        finalists = [(each.span, each.strength) for each in found[-_FINALISTS:]]
+        found = sorted(self._measured(concept, vector, terms(concept.name), _FIRST), key=lambda each: each.merit)
+        finalists = [each.term for each in found[-_FINALISTS:]]
         return max(self._measured(concept, vector, finalists, _SECOND), key=lambda each: each.merit)
 
     def _measured(
         self,
         concept: Concept,
         vector: SteeringVector,
-        grid: Sequence[tuple[str, float]],
+        recipes: Sequence[str],
         settings: Sequence[Setting],
     ) -> list[Candidate]:
-        recipes = [f"{concept.name}:{strength:g}@{span}" for span, strength in grid]
         measured = [run_trials(self._lm, recipes, {concept.name: vector}, setting) for setting in settings]
         bases = [self._baselines[setting].perplexity for setting in settings]
         found = []
-        for place, (span, strength) in enumerate(grid):
+        for place, term in enumerate(recipes):
             trials = [trials[place] for trials in measured]
             ratios = [trial.perplexity / base for trial, base in zip(trials, bases, strict=True)]
-            found.append(Candidate(span, strength, min(trial.share(concept) for trial in trials), max(ratios)))
+            found.append(Candidate(term, min(trial.share(concept) for trial in trials), max(ratios)))
         return found
 
 
 def with_recipe(vector: SteeringVector, chosen: Candidate) -> SteeringVector:
     """Return a vector whose metadata names the chosen layers and recipe."""
-    first, _, last = chosen.span.partition("-")
-    layers = tuple(range(int(first), int(last or first) + 1))
-    recipe = f"{vector.name}:{chosen.strength:g}@{chosen.span}"
-    return SteeringVector(vector.name, vector.layers, replace(vector.meta, best_layers=layers, default_recipe=recipe))
+    layers = parse_recipe(chosen.term).terms[0].resolve_layers(vector.meta.model["layers"], ())
+    meta = replace(vector.meta, best_layers=tuple(layers), default_recipe=chosen.term)
+    return SteeringVector(vector.name, vector.layers, meta)
 
 
 def save(vector: SteeringVector, folder: Path) -> None:
@@ -105,6 +116,15 @@ def save(vector: SteeringVector, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as library:
         written = VectorStore(find_paths(Path(library))).save(vector)
         shutil.copyfile(written, folder / written.name)
+
+
+def _extracted(lm: LanguageModel, concepts: Sequence[Concept]) -> dict[str, SteeringVector]:
+    """Return the vectors of the concepts, each by its method."""
+    found: dict[str, SteeringVector] = {}
+    for method in dict.fromkeys(METHODS.get(concept.name, "mean") for concept in concepts):
+        chosen = [concept for concept in concepts if METHODS.get(concept.name, "mean") == method]
+        found |= extract(lm, chosen, method=method)
+    return found
 
 
 def main() -> None:
@@ -116,7 +136,7 @@ def main() -> None:
     options = parser.parse_args()
     lm = LanguageModel.load(options.model)
     concepts = [concept for concept in bundled_concepts() if not options.names or concept.name in options.names]
-    vectors = extract(lm, concepts)
+    vectors = _extracted(lm, concepts)
     search = Search(lm)
     for concept in concepts:
         chosen = search.best(concept, vectors[concept.name])

@@ -128,7 +128,7 @@ def test_texts_show_no_other_concept(name: str) -> None:
 def test_brief_is_short_beside_ordinary_texts() -> None:
     concept = load("brief")
     positive, negative = lengths(concept["positive"]), lengths(concept["negative"])
-    assert max(positive) <= 8
+    assert max(positive) <= 10
     assert all(12 <= n <= 35 for n in negative)
     assert all(2 * p <= n for p, n in zip(positive, negative, strict=True))
 
