@@ -142,6 +142,7 @@ class TokenTraceDetector(ReadyDetector):
         self._rows.clear()
         self._new.clear()
 
+    @torch.inference_mode()
     def _fold(self) -> None:
         """Count what waits, passes of one shape together, and bring it to the host."""
         waiting, self._waiting, self._waiting_tokens = self._waiting, [], 0
@@ -163,6 +164,7 @@ class TokenTraceDetector(ReadyDetector):
             self._new[row] = self._new.get(row, 0) + len(tokens)
 
 
+@torch.inference_mode()
 def fold_together(detectors: Iterable[TokenTraceDetector]) -> None:
     """Count what waits in several detectors at once: activations of one shape together, one transfer for all."""
     alike: dict[tuple[Any, ...], list[tuple[TokenTraceDetector, _Waiting]]] = {}
