@@ -25,9 +25,10 @@ from tests.sweeps import all_cells
 from tests.tui.desk import Bench, workbench
 from tests.tui.fake import FakeEngine, model_info
 from tests.tui.test_hostile import NASTY, assert_harmless
+from tests.tui.test_sweep_screen import paste
 
 INFO = model_info()
-SIZES = [(60, 16), (80, 24), (120, 36), (160, 48), (200, 50)]
+SIZES = [(60, 16), (80, 24), (160, 48)]
 CHANGED = Request("The meeting went", "happy:2@3-4", Sampling(seed=7, max_tokens=9), changes=(Change(3, "sad:1"),))
 SWEEP = SweepRequest(("Once",), ("calm",), ((2,), (3,)), (1.0, 2.0))
 
@@ -222,7 +223,7 @@ async def test_what_the_filter_lets_through_is_exported(filled: Paths, tmp_path:
     async with workbench(filled, size=(120, 36)) as bench:
         await open_history(bench)
         await bench.press("x", "ctrl+u")
-        await bench.type(str(target))
+        await paste(bench, str(target))
         assert "4 entries" in bench.screen
         await bench.press("enter")
         await shows(bench, " written, ")

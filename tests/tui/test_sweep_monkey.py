@@ -23,7 +23,7 @@ SKIPPED = {"ctrl+q", "ctrl+z", "3", "4", "6", "t"}
 HERE = ("", "steer", "sweep", "history")
 KEYS = [key for action in ACTIONS if action.place in HERE for key in action.keys if key not in SKIPPED]
 TYPED = [*"0123456789.,:+-", "backspace", "tab", "delete", "home", "ctrl+u"]
-STEPS = 120
+STEPS = 130
 
 
 async def act(bench: Bench, dice: random.Random) -> None:
@@ -53,7 +53,7 @@ async def act(bench: Bench, dice: random.Random) -> None:
             await bench.press(dice.choice(KEYS))
 
 
-@pytest.mark.parametrize("seed", (1, 2))
+@pytest.mark.parametrize("seed", (2,))
 async def test_whatever_is_pressed_sweep_and_history_go_on(
     paths: Paths, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

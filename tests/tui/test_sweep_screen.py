@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.geometry import Region
 
 from steer_tui.engine.sweeprequest import SweepRequest
@@ -23,7 +24,7 @@ from tests.tui.fake import FakeEngine, model_info
 from tests.tui.test_hostile import NASTY, assert_harmless
 from tests.tui.test_with_engine import until
 
-SIZES = [(60, 16), (60, 20), (80, 24), (100, 30), (120, 36), (160, 48), (200, 50)]
+SIZES = [(60, 16), (80, 24), (120, 36), (200, 50)]
 
 
 def sweep_screen(bench: Bench) -> SweepScreen:
@@ -40,6 +41,13 @@ def last_sweep(bench: Bench) -> RunSweep:
 def best(bench: Bench) -> str:
     """Return the recipe that the screen marks as best."""
     return next(line for line in bench.lines if "★ " in line and " within " in line).split("★ ")[1].split(" ")[0]
+
+
+async def paste(bench: Bench, text: str) -> None:
+    """Paste a text where the keyboard is."""
+    assert bench.app.focused is not None
+    bench.app.focused.post_message(events.Paste(text))
+    await bench.settle()
 
 
 async def finish(bench: Bench, count: int = 10**6) -> None:
@@ -354,7 +362,7 @@ async def test_a_sweep_is_exported(paths: Paths, tmp_path: Path, ending: str) ->
         await bench.press("2", "r")
         await finish(bench)
         await bench.press("x", "ctrl+u")
-        await bench.type(str(target))
+        await paste(bench, str(target))
         await bench.press("enter")
         await until(target.exists)
         await until(lambda: "written" in bench.toasts)
@@ -371,10 +379,10 @@ async def test_an_export_says_what_is_wrong_with_its_name(paths: Paths, tmp_path
         await bench.press("2", "r")
         await finish(bench)
         await bench.press("x", "ctrl+u")
-        await bench.type(str(tmp_path / "out.xls"))
+        await paste(bench, str(tmp_path / "out.xls"))
         assert "the ending says the format: .md .csv .json" in bench.screen
         await bench.press("ctrl+u")
-        await bench.type(str(tmp_path / "none" / "out.md"))
+        await paste(bench, str(tmp_path / "none" / "out.md"))
         assert "no folder" in bench.screen
         await bench.press("escape")
         assert not list(tmp_path.glob("out*"))
@@ -485,7 +493,7 @@ async def test_without_colour_numbers_bars_and_signs_say_it(paths: Paths, no_col
                     assert color is None or color.is_default
 
 
-@pytest.mark.parametrize("theme", ["nightshift", "parchment", "beacon", "ansi"])
+@pytest.mark.parametrize("theme", ["nightshift", "parchment", "ansi"])
 async def test_numbers_stand_out_from_every_level(paths: Paths, theme: str) -> None:
     async with workbench(paths, size=(80, 24)) as bench:
         bench.app.set_theme(theme)
