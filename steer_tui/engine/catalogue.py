@@ -35,9 +35,12 @@ from steer_tui.engine.user_hooks import HookFile
 from steer_tui.errors import UsageError
 
 
-def point_infos(lm: Any, *, modules: bool = True) -> tuple[PointInfo, ...]:
-    """Return every point as a list shows it; with `modules`, every module path after the named ones."""
-    table = lm.hook_points
+def point_infos(lm: Any, *, modules: bool = True, quick: bool = False) -> tuple[PointInfo, ...]:
+    """Return every point as a list shows it; with `modules`, every module path after the named ones.
+
+    `quick` makes no pass through the model: where none was made before, `hook_resid_mid` and many shapes are missing.
+    """
+    table = lm.layers.quick_points if quick else lm.hook_points
     points = [*table.named.values(), *(table.modules.values() if modules else ())]
     return tuple(_info(point) for point in points)
 

@@ -54,6 +54,11 @@ class Layers:
         return self._where.table
 
     @property
+    def quick_points(self) -> PointTable:
+        """The points as far as they can be told without a pass: `points` itself once that was asked for."""
+        return self._where.quick
+
+    @property
     def attached(self) -> tuple[Attached, ...]:
         """The hooks that are on, in order."""
         return tuple(self._attached)

@@ -40,6 +40,11 @@ class Where:
             self._whole = PointFinder(self._lm.model, self._lm.structure).table(seen)
         return self._whole
 
+    @property
+    def quick(self) -> PointTable:
+        """Every point that can be told without a pass through the model; all, where one was made before."""
+        return self._whole if self._whole is not None else self._known("")
+
     def find(self, signature: Signature, hook_type: HookType = HookType.FORWARD) -> HookPoint:
         """Return the point that a signature means.
 

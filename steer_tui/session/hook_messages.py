@@ -14,6 +14,7 @@ class ListPoints(Command):
     """Tell every hook point of the model in use; the first time runs two short rows through it."""
 
     is_work: ClassVar[bool] = False
+    is_quick: ClassVar[bool] = True
 
     def refused(self, message: str, hint: str | None) -> Event:
         """Return PointsFailed."""
@@ -24,6 +25,7 @@ class ListPoints(Command):
 class LoadHookFile(Command):
     """Run a Python file and tell the hooks that it defines; `is_reload` where it was saved since."""
 
+    is_quick: ClassVar[bool] = True
     path: str
     is_reload: bool = False
 
@@ -52,6 +54,8 @@ class PointsListed(Event):
     fingerprint: str
     """Of the model."""
     points: tuple[PointInfo, ...]
+    is_whole: bool = True
+    """False while a text streams, where some points and shapes cannot be told yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,8 +48,9 @@ class HookWork:
     def _list(self, task: Task, command: ListPoints) -> None:
         try:
             info, _ = self._shop.ready()
-            points = self._shop.tools.point_infos(self._shop.lm)
-            task.end(PointsListed(info.fingerprint, points))
+            quick = {"quick": True} if self._shop.is_streaming else {}
+            points = self._shop.tools.point_infos(self._shop.lm, **quick)
+            task.end(PointsListed(info.fingerprint, points, not quick))
         except (Exception, SystemExit) as error:
             task.end(PointsFailed(*explain(error, "listing hook points")))
 
@@ -73,8 +74,10 @@ class HookWork:
         """Return the points where a file wants a hook; none where it says nothing or this model lacks them."""
         if own.point is None or self._shop.lm is None:
             return ()
+        layers = self._shop.lm.layers
         try:
-            return tuple(point.name for point in self._shop.lm.layers.matching(own.point))[:MOST_POINTS]
+            wanted = (layers.quick_points if self._shop.is_streaming else layers).matching(own.point)
+            return tuple(point.name for point in wanted)[:MOST_POINTS]
         except SteerError:
             return ()
 

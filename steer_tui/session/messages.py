@@ -24,6 +24,8 @@ class Command:
     __slots__ = ()
     is_work: ClassVar[bool] = True
     """Whether `Engine.stop_run` stops it, and loading another model."""
+    is_quick: ClassVar[bool] = False
+    """Whether it is done between two tokens of a text that streams, instead of waiting for its end."""
 
     def refused(self, message: str, hint: str | None) -> Event:
         """Return the event that closes the command where it cannot be done."""

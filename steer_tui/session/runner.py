@@ -63,6 +63,8 @@ class Engine:
         self._lock = threading.Condition()
         self._waiting: deque[Task] = deque()
         self._current: Task | None = None
+        self._aside: Task | None = None
+        """What is done between two tokens of the current one."""
         self._is_closing = False
         self._is_ready = False
         self._thread: threading.Thread | None = None
@@ -97,7 +99,7 @@ class Engine:
         """
         with self._lock:
             self._stop_work()
-            current = self._current
+            current = self._aside or self._current
             if current is not None and current.is_stopped and _runs_own_code(current):
                 timer = threading.Timer(PATIENCE_SECONDS, self._interrupt, (current,))
                 timer.daemon = True
@@ -142,13 +144,13 @@ class Engine:
     def _interrupt(self, task: Task) -> None:
         """End what holds the engine thread, if it is still this task."""
         with self._lock:
-            if self._current is task and self._thread is not None:
+            if task in (self._current, self._aside) and self._thread is not None:
                 interrupt(self._thread)
 
     # Holding the lock
 
     def _tasks(self, *kinds: type[Command]) -> list[Task]:
-        current = [self._current] if self._current is not None else []
+        current = [task for task in (self._current, self._aside) if task is not None]
         return [task for task in (*current, *self._waiting) if isinstance(task.command, kinds)]
 
     def _stop_work(self) -> None:
@@ -192,7 +194,9 @@ class Engine:
         assert self._journal is not None
         try:
             store = (self._store or VectorStore)(self._paths)
-            worker = Worker(Workshop(self._paths, (self._tools or engine_tools)(), store, self._journal))
+            shop = Workshop(self._paths, (self._tools or engine_tools)(), store, self._journal)
+            worker = Worker(shop)
+            shop.interlude = lambda: self._do_quick(worker.do)
         except (Exception, SystemExit) as error:
             message, hint = explain(error, "starting the engine")
             reason = f"the engine cannot start: {message}"
@@ -200,6 +204,19 @@ class Engine:
         self._is_ready = True
         self._outbox.put(EngineReady())
         return worker.do
+
+    def _do_quick(self, do: Callable[[Task], object]) -> None:
+        """Do what is quick and waits, between two tokens of the text that streams."""
+        if not self._waiting:
+            return
+        with self._lock:
+            quick = [task for task in self._waiting if task.command.is_quick]
+            for task in quick:
+                self._waiting.remove(task)
+        for task in quick:
+            self._aside = task
+            do(task)
+            self._aside = None
 
     def _next(self) -> Task | None:
         """Wait for a command; None when it is time to end."""

@@ -151,10 +151,15 @@ class Worker:
         def tell(step: Step) -> None:
             task.say(RunSteps(run_id, (step,), speed.tick()))
             self._shop.journal.step(run_id, step)
+            self._shop.interlude()
 
-        result: RunResult = self._shop.tools.generate(
-            self._shop.lm, request, shelf.vectors, on_step=tell, controls=controls
-        )
+        self._shop.is_streaming = True
+        try:
+            result: RunResult = self._shop.tools.generate(
+                self._shop.lm, request, shelf.vectors, on_step=tell, controls=controls
+            )
+        finally:
+            self._shop.is_streaming = False
         return result
 
     def _make_missing(self, task: Task, shelf: Shelf, request: Request) -> None:

@@ -5,7 +5,7 @@ Owns the model. Knows nothing of queues or screens, and of commands only that a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from steer_tui.engine.types import ModelInfo
@@ -30,6 +30,10 @@ class Workshop:
         self.lm: Any = None
         """The `LanguageModel` in use, None before the first."""
         self.shelf: Shelf | None = None
+        self.is_streaming = False
+        """Whether a text is being generated: a pass of one's own through the model would be in its way."""
+        self.interlude: Callable[[], None] = lambda: None
+        """Does what is quick and waits; called between two tokens."""
 
     def ready(self) -> tuple[ModelInfo, Shelf]:
         """Return what the model in use says of itself, and its vectors.

@@ -45,6 +45,9 @@ PAUSE_REMOTE = 0.3
 class InspectScreen(RunActions):
     """The screen of hook points."""
 
+    _lacks_points = False
+    """Whether the points shown are those that could be told while a text streamed."""
+
     def on_mount(self) -> None:
         """Show the session; ask for the points of the model."""
         self._found = {}
@@ -78,7 +81,7 @@ class InspectScreen(RunActions):
         if status.info is None:
             self.points.empty_note = "the model is loading" if status.loading else "no model: m chooses one"
         elif status.running is not None:
-            self.points.empty_note = "the points are listed when the run has ended"
+            self.points.empty_note = "the points come with the next token"
         else:
             self.points.empty_note = "listing the points"
         self.hooked.empty_note = "r runs the prompt with recipe and hooks; i writes the prompt"
@@ -231,18 +234,15 @@ class InspectScreen(RunActions):
         if not self.is_mounted:
             return
         match event:
-            case PointsListed(fingerprint, points):
-                info = self.bench_app.status.info
-                if info is not None and info.fingerprint == fingerprint:
-                    self.points.show(points, self._block_to_open(info.layers))
-                    self.show_hooks()
+            case PointsListed():
+                self._points_listed(event)
             case PointsFailed(message, hint):
                 self.points.empty_note = message
                 self.points.refresh()
                 self.bench_app.complain(message, hint)
             case ModelLoaded():
                 self.points.show((), 0)
-                self._found = {}
+                self._found, self._lacks_points = {}, False
                 self.ask_for_points()
             case VectorsChanged():
                 self.show_hooks()
@@ -255,6 +255,18 @@ class InspectScreen(RunActions):
             case _:
                 self._take_run(event)
 
+    def _points_listed(self, event: PointsListed) -> None:
+        """Show the points; those that could not be told while a text streamed are asked for when it has ended."""
+        info = self.bench_app.status.info
+        if info is None or info.fingerprint != event.fingerprint:
+            return
+        if self._lacks_points:
+            self.points.complete(event.points)
+        else:
+            self.points.show(event.points, self._block_to_open(info.layers))
+        self._lacks_points = not event.is_whole
+        self.show_hooks()
+
     def _take_run(self, event: Event) -> None:
         match event:
             case RunStarted():
@@ -263,10 +275,17 @@ class InspectScreen(RunActions):
                 self.run_steps(event)
             case RunFinished():
                 self.run_finished(event)
+                self._ask_again()
             case RunFailed():
                 self.run_failed(event)
+                self._ask_again()
             case RecipeRefused():
                 self.refused(event)
+
+    def _ask_again(self) -> None:
+        """Ask for the points that could not be told while the text streamed."""
+        if self._lacks_points and self.bench_app.status.running is None:
+            self.bench_app.engine.send(ListPoints())
 
     def _block_to_open(self, layers: int) -> int:
         """Return the block that the recipe steers, else the middle one."""

@@ -76,8 +76,6 @@ class FileActions(InspectPanes):
     def _load(self, path: str) -> None:
         full = str(Path(path).expanduser().absolute()) if "\0" not in path else path
         self._send(LoadHookFile(full))
-        if self.bench_app.status.running is not None:
-            self.bench_app.say("the file is loaded when the run has ended")
 
     def _send(self, command: LoadHookFile) -> None:
         if command.path == self._path:

@@ -60,6 +60,12 @@ class Points(FilterPane):
         self._unfolded = {block}
         self._narrow(f"{block}.{OUTPUT}")
 
+    def complete(self, points: Sequence[PointInfo]) -> None:
+        """Show these points in the place of the same model's; what is open and the cursor stay."""
+        kept = self.row.key if self.row else ""
+        self.tree_of = PointTree(points)
+        self._narrow(kept)
+
     def mark(self, watched: Set[str], hooked: Mapping[str, int]) -> None:
         """Mark the points that are watched, and those that have hooks with how many."""
         if (watched, hooked) != (self._watched, self._hooked):
