@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from steer_tui.session.concept_draft import ConceptDraft
-from steer_tui.session.library_messages import ConceptMade
 
 if TYPE_CHECKING:
+    from steer_tui.session.library_messages import ConceptMade
     from steer_tui.tui.app import SteerApp
 
 
