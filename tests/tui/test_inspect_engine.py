@@ -6,7 +6,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
@@ -14,10 +16,11 @@ from textual.pilot import Pilot
 from steer_tui.config import load_config
 from steer_tui.engine.hookvalues import FILE, HookSpec
 from steer_tui.engine.models import demo_folder
-from steer_tui.engine.types import Sampling
+from steer_tui.engine.types import Sampling, Step
 from steer_tui.paths import Paths
 from steer_tui.session.journal import Journal
 from steer_tui.session.runner import Engine
+from steer_tui.session.tools import Tools, engine_tools
 from steer_tui.tui.app import SteerApp
 from steer_tui.tui.screens.inspect import InspectScreen
 from steer_tui.tui.terminal import claimed
@@ -52,6 +55,17 @@ def leave(activation, hook):
 
 HOOKS = [("blocks.1.hook_mlp_out", double)]
 '''
+FOREVER = """
+def forever(activation, hook):
+    open(BEGUN, "w").close()
+    while True:
+        try:
+            pass
+        except Exception:
+            pass
+
+HOOKS = [(4, forever)]
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -170,15 +184,13 @@ async def test_a_saved_change_is_loaded_and_an_error_in_it_changes_nothing(paths
 
 async def test_a_hook_that_never_ends_is_interrupted_and_so_is_a_file(paths: Paths, tmp_path: Path) -> None:
     file = tmp_path / "own.py"
-    file.write_text(
-        "def forever(activation, hook):\n    while True:\n        try:\n            pass\n"
-        "        except Exception:\n            pass\n\nHOOKS = [(4, forever)]\n"
-    )
+    begun = tmp_path / "begun"
+    file.write_text(FOREVER.replace("BEGUN", repr(str(begun))))
     async with opened(paths) as (app, screen, pilot):
         screen._load(str(file))
         await until(lambda: bool(screen.own))
         await pilot.press("r")
-        await until(lambda: screen.shown_run == app.steer._run_id)
+        await until(begun.exists)
         await pilot.press("escape")
         await until(lambda: app.status.running is None)
         assert "forever at blocks.4.hook_resid_post failed: Interrupted" in toasts(app)
@@ -211,3 +223,45 @@ async def test_what_the_engine_alone_can_tell_is_marked_before_a_run(paths: Path
 def test_what_asks_for_input_while_the_screen_is_open_gets_none_of_its_keys(tmp_path: Path) -> None:
     with claimed(tmp_path / "log"), pytest.raises(EOFError):
         input("what now? ")
+
+
+def slow_tools() -> Tools:
+    """Return the engine's functions, a text's tokens 50 ms apart at least."""
+    tools = engine_tools()
+
+    def generate(*arguments: Any, on_step: Callable[[Step], None], **options: Any) -> Any:
+        def slowly(step: Step) -> None:
+            on_step(step)
+            time.sleep(0.05)
+
+        return tools.generate(*arguments, on_step=slowly, **options)
+
+    return replace(tools, generate=generate)
+
+
+async def test_points_and_files_come_also_while_a_text_streams(paths: Paths, tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text("def mine(activation, hook):\n    return activation * 0\n\nHOOKS = [(4, mine)]\n")
+    engine = Engine(paths, slow_tools)
+    app = SteerApp(engine, paths, load_config(paths))
+    async with app.run_test(size=(160, 48), notifications=True) as pilot:
+        await until(lambda: app.status.info is not None)
+        sampling = Sampling(temperature=3.0, max_tokens=450)  # too wild to come to an end
+        app.change(app.bench.clear_recipe().set_raw(True).set_sampling(sampling))
+        await pilot.press("r")
+        await until(lambda: bool(app.steer.steered.plain))
+        await pilot.press("4")
+        screen = app.screen
+        assert isinstance(screen, InspectScreen)
+        await until(lambda: bool(screen.points.tree_of.points))
+        assert app.status.running is not None and "hook_resid_mid" not in str(screen.points.tree_of.points)
+        screen._load(str(file))
+        await until(lambda: bool(app.bench.hooks))
+        await until(lambda: bool(screen._hooks_in_force))
+        assert app.status.running is not None
+        await pilot.press("escape")
+        await until(lambda: "blocks.0.hook_resid_mid" in screen.points.tree_of.points)
+        assert app.status.running is None and screen.hooked.plain
+        assert "+4.resid_post mine" in "".join(text for text, paint in screen.hooked._pieces if paint == "mark")
+    engine.shutdown(3.0)
+    app.saver.finish(1.0)
