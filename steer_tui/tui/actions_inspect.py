@@ -19,7 +19,7 @@ _NUMBER, _BLOCK, _ORDER = "weaker/stronger|number", "layers_down/layers_up|block
 _KEYS = "show_keys|keys"
 
 FOOTERS: dict[str, tuple[str, ...]] = {
-    "points": ("watch", "put_hook", "hook_file", "run", "filter", "open|fold", "zoom", "undo", _KEYS),
+    "points": ("watch", "put_hook", "hook_file", "run", "filter", "open", "zoom", "undo", _KEYS),
     "watch": ("run", "watch|on/off", "remove_hook", _BLOCK, "put_hook", "zoom", "undo", _KEYS),
     "attached": ("open|edit", "watch|on/off", _NUMBER, _BLOCK, "run", "remove_hook", _ORDER, "undo", _KEYS),
     "value": ("open|apply", "stop|leave", "quit"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ from steer_tui.session.hook_messages import (
 )
 from steer_tui.session.hook_work import stamp_of
 from steer_tui.session.messages import Generate, RecipeRefused, RunFailed
+from steer_tui.tui.actions import ACTIONS
 from steer_tui.tui.inspect_layout import ATTACHED, PANES, POINTS, WATCH
 from steer_tui.tui.screens.inspect import InspectScreen
 from tests.tui.desk import Bench, workbench
@@ -31,6 +33,7 @@ from tests.tui.fake import FakeEngine, model_info, summaries
 from tests.tui.test_hostile import NASTY, assert_harmless
 
 SIZES = [(60, 16), (80, 24), (120, 36), (200, 50)]
+INSPECT_KEYS = ("space", "c", "x", "enter", "j", "k", "tab", "=", "-", "[", "]", "J", "K", "u", "r") * 3
 POST = "blocks.3.hook_resid_post"
 """Where the cursor stands at first: what the first steered block puts out."""
 
@@ -653,3 +656,19 @@ async def test_keys_typed_ahead_while_a_filter_is_left_act(paths: Paths) -> None
             bench.app._driver.send_message(event)
         await bench.settle()
         assert hooks(bench) == [(POST, "watch", {})]
+
+
+async def test_whatever_is_pressed_the_screen_goes_on(paths: Paths) -> None:
+    dice = random.Random(7)
+    keys = [key for action in ACTIONS for key in action.keys if key not in ("ctrl+q", "ctrl+z", "f", "1")]
+    async with inspect(paths) as (bench, _):
+        for step in range(160):
+            await bench.press(dice.choice([*keys, *INSPECT_KEYS, *"0123,.x", "backspace"]))
+            if step % 9 == 0:
+                bench.engine.tick(dice.randrange(1, 9))
+            if step % 23 == 0:
+                await bench.pilot.resize_terminal(dice.randrange(40, 210), dice.randrange(10, 60))
+            if bench.app.current_mode != "inspect" or len(bench.app.screen_stack) > 1:
+                await bench.press("escape", "4")
+            assert bench.app.is_running
+        assert_harmless(bench)

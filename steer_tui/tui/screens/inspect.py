@@ -183,7 +183,11 @@ class InspectScreen(RunActions):
 
     def act_undo(self) -> None:
         """Undo the last change."""
-        self.bench_app.change(self.bench_app.bench.undo())
+        app = self.bench_app
+        before = app.bench.hooks
+        app.change(app.bench.undo())
+        if app.bench.hooks == before:
+            app.say("undone: a change of recipe or prompt, which Steer shows")
         self.check_hooks()
 
     def act_copy(self) -> None:
