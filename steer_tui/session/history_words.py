@@ -85,7 +85,9 @@ def _pair(left: float | None, right: float | None) -> str:
 
 def short(value: float | None) -> str:
     """Return a number of few digits, a dash where there is none."""
-    return MISSING if value is None else f"{value:.2f}" if abs(value) < 100 else f"{value:.4g}"
+    if value is None:
+        return MISSING
+    return f"{round(value, 2) + 0.0:.2f}" if abs(value) < 100 else f"{value:.4g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def differences(left: RunRecord, right: RunRecord) -> tuple[Difference, ...]:
     first, second = measures(left), measures(right)
     for name in dict.fromkeys((*first, *second)):
         a, b = first.get(name, (None, None))[0], second.get(name, (None, None))[0]
-        delta = f"{b - a:+.2f}" if a is not None and b is not None else ""
+        delta = f"{round(b - a, 2) + 0.0:+.2f}" if a is not None and b is not None else ""
         pairs.append(Difference(name, short(a), short(b), delta))
     return tuple(pairs)
 
@@ -117,6 +119,7 @@ def _settings(record: RunRecord) -> list[tuple[str, str]]:
     changes = "; ".join(f"{change.step}: {change.recipe}" for change in request.changes)
     return [
         ("model", record.entry.model),
+        ("weights", one_line(str(record.model.get("fingerprint", MISSING)))[:12]),
         ("prompt", one_line(request.prompt)),
         ("recipe", request.recipe or MISSING),
         ("hooks", ", ".join(record.entry.hooks) or MISSING),
