@@ -96,8 +96,7 @@ class Decoder:
         self._plan = Plan([len(row.prompt_ids) for row in begin], lm.info.width, lm.device, lm.dtype)
         self._prefill_plan: Plan | None = None
         """The plan of the rows that stand for all while the prompts are read; None at any other time."""
-        self._parting: Parting | None = None
-        """Where rows part while a prompt that they share is read; None at any other time."""
+        self._parting: Parting | None = None  # not None only while a prompt is read that rows share
         self._meter = meter
         self._is_quiet = False
         self._cache = new_cache(lm.model.config)
@@ -210,7 +209,9 @@ class Decoder:
         ends = [len(prompt) - 1 for prompt in prompts]
         read, place = list(range(len(prompts))), list(range(len(prompts)))
         if not self._lm.layers.attached:
-            if self._watch is None and parts(self._plan, prompts) and can_part(self._lm):
+            with self.quiet():
+                may_part = self._watch is None and parts(self._plan, prompts) and can_part(self._lm)
+            if may_part:
                 return self._read_parting(prompts[0])
             read, place = group((prompt, self._plan.on_prompt(row)) for row, prompt in enumerate(prompts))
         ids, mask = pad_left([prompts[row] for row in read], self._lm.pad_id, self._lm.device)
@@ -227,10 +228,9 @@ class Decoder:
 
     def _read_parting(self, prompt: Sequence[int]) -> Tensor:
         """Read a prompt that all rows share, each row for itself from the first block that steers it."""
-        rows = len(self.alive)
         ids = torch.tensor([list(prompt)], device=self._lm.device)
         positions = torch.arange(len(prompt), device=self._lm.device).unsqueeze(0)
-        self._plan.at([len(prompt) - 1] * rows, positions.expand(rows, -1))
+        self._plan.at([len(prompt) - 1] * len(self.alive), positions.expand(len(self.alive), -1))
         self._parting = Parting(self._plan, self.alive, self._lm.info.layers, positions, self._meter)
         try:
             logits = self._forward(ids, positions, self._parting.place)
@@ -253,8 +253,9 @@ class Decoder:
         if self._mask is not None:
             self._mask = torch.cat([self._mask, self._mask.new_ones(len(positions), 1)], dim=1)
         self._plan.at(positions)
-        at = torch.tensor(positions, device=self._lm.device).unsqueeze(1)
-        return self._forward(newest, at, range(len(positions)))
+        return self._forward(
+            newest, torch.tensor(positions, device=self._lm.device).unsqueeze(1), range(len(positions))
+        )
 
     def _forward(self, ids: Tensor, positions: Tensor, place: Sequence[int]) -> Tensor:
         """Return the logits of the last position, (R, V); `place` says which row of `ids` stands for each row."""

@@ -52,7 +52,9 @@ class Parting:
             self.places.append(self.place)
             if not any(layer in term.layers for row in terms for term in row):
                 continue
-            read, place = group(tuple(term for term in row if min(term.layers) <= layer) for row in terms)
+            read, place = group(
+                tuple(term for term in row if min(term.layers, default=layer_count) <= layer) for row in terms
+            )
             index = torch.tensor([self.place[row] for row in read])
             own = plan.some(read)
             own.at([int(positions[0, -1])] * len(read), positions.expand(len(read), -1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -13,10 +14,12 @@ import numpy as np
 import pytest
 import torch
 
+from steer_tui.demo.scoring import shows
 from steer_tui.engine import sweepbatch, sweepmemory, sweeprun, sweepvectors
 from steer_tui.engine.decode import Decoder, Drawn
 from steer_tui.engine.generate import Controls
 from steer_tui.engine.model import LanguageModel
+from steer_tui.engine.models import DEMO
 from steer_tui.engine.recipe import Layers, parse_recipe
 from steer_tui.engine.resolve import first_best
 from steer_tui.engine.scope import parse_scope
@@ -135,6 +138,22 @@ def test_without_measures_there_are_texts() -> None:
     assert [cell.texts[0].ids for cell in grid.cells] == [cell.texts[0].ids for cell in measured.cells]
     assert {(cell.concept, cell.kl_mean, cell.perplexity) for cell in grid.cells} == {(None, None, None)}
     assert all(cell.distinct_2 is not None for cell in grid.cells) and grid.best is None
+
+
+def test_the_demo_models_concepts_have_a_share_of_texts_by_words() -> None:
+    lm, request = new_lm(), asked(seeds=tuple(range(6)))
+    vectors = new_vectors(lm, "happy")
+    plain = sweep(lm, request, vectors, examples={"happy": Texts(words=("a",))}).grids[0]
+    assert {cell.share for cell in plain.all_cells()} == {None}
+    found = [word for cell in plain.cells for text in cell.texts for word in re.findall(r"\w+", text.text)]
+    words = tuple(dict.fromkeys(found))[:5]
+    lm.info = replace(lm.info, ref=DEMO)
+    grid = sweep(lm, request, vectors, examples={"happy": Texts(words=words)}).grids[0]
+    for cell in grid.all_cells():
+        assert cell.share == sum(shows("happy", words, text.text) for text in cell.texts) / 6
+    assert len({cell.share for cell in grid.cells}) > 1
+    told = sweep(lm, request, {"happy": vectors["happy"]}, examples={"happy": Texts(words=())}).grids[0]
+    assert {cell.share for cell in told.cells} == {None}
 
 
 # Controls
