@@ -26,6 +26,7 @@ def main() -> None:
     engine = FakeEngine(layers=arguments.layers)
     app = SteerApp(engine, paths, load_config(paths), Options(ascii=arguments.ascii, theme=arguments.theme))
     app.call_later(lambda: app.set_interval(1 / 30, engine.tick))
+    app.call_later(lambda: app.set_interval(1 / 5, lambda: engine.sweep and engine.finish_cells(1)))
     app.run()
 
 
