@@ -36,6 +36,8 @@ class Glyphs:
     empty: str = "░"
     spark: str = "▁▂▃▄▅▆▇"
     """Heights, lowest first; the full block is left out, so that rows stay apart."""
+    heat: str = "▁▂▃▄▅▆▇"
+    """Levels of a cell of a heat map, before its number: none can be taken for a sign or a digit."""
     minus: str = "−"
     thumb: str = "▐"
     hooked: str = "◆"
@@ -74,6 +76,7 @@ ASCII = Glyphs(
     full="#",
     empty=".",
     spark="_.-=+*#",
+    heat=" .:oO%#",
     minus="-",
     thumb="#",
     hooked="@",

@@ -211,7 +211,7 @@ class HeatMap(Pane):
         cell = self.cell(row, column)
         here = (row, column) == (self.row, self.column)
         level = None if cell.level is None else min(LEVELS - 1, int(max(0.0, cell.level) * LEVELS))
-        bar = " " if level is None else self.glyphs.spark[level]
+        bar = " " if level is None else self.glyphs.heat[level]
         words = fit_right(cell.text, self._pitch - 3, self.glyphs.ellipsis)
         paint = cell.paint or ("muted" if level is None else f"{_HEAT}{level}")
         if here:
