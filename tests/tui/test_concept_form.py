@@ -165,6 +165,10 @@ async def test_esc_stops_the_making_and_leaves_nothing_behind(paths: Paths) -> N
         await bench.settle()
         assert "stopped: nothing was made" in bench.toasts and " New concept " in bench.screen
         assert "3 pairs" in bench.screen and "idle" in bench.app.status.word
+        await bench.press("ctrl+g", "escape", "escape")
+        assert " New concept " not in bench.screen
+        engine.catch_up()
+        await bench.settle()
     assert engine.names() == [] and not (paths.concepts / "rain.toml").exists()
 
 

@@ -97,6 +97,7 @@ class ConceptForm(FormDialog[ConceptMade]):
         self._look_number = 0
         self._looked_at = ""
         """The examples that were judged last, or are being read."""
+        self._is_stopping = False
         self._done: ExtractProgress | None = None
         """How far making is; None while nothing is being made."""
 
@@ -253,7 +254,7 @@ class ConceptForm(FormDialog[ConceptMade]):
                 self.bench_app.say("stopped: nothing was made")
 
     def _show_progress(self, done: ExtractProgress | None) -> None:
-        self._done = done
+        self._done, self._is_stopping = done, self._is_stopping and done is not None
         self.button.words = self.DO
         if done is not None:
             self.button.words = f"{bar(done.done / max(1, done.total), 20, Pane.glyphs)} {done.done} of {done.total}"
@@ -261,10 +262,15 @@ class ConceptForm(FormDialog[ConceptMade]):
         self.button.refresh()
 
     def action_leave(self) -> None:
-        """Stop the making, or leave; what was typed is kept."""
+        """Stop the making, or leave; what was typed is kept.
+
+        A second time it leaves at once: what waits behind a load is stopped only when its turn comes.
+        """
         if self._done is not None:
             self.bench_app.engine.stop_run()
-            return
+            if not self._is_stopping:
+                self._is_stopping = True
+                return
         if not self.draft.is_blank:
             self.bench_app.say("kept as a draft: n goes on with it")
         self.dismiss(None)
