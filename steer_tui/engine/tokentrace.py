@@ -6,6 +6,7 @@ little. Padding is never counted, and keys that a cache holds are counted once, 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import compress, islice
@@ -121,7 +122,8 @@ class TokenTraceDetector(ReadyDetector):
 
     def take_new(self) -> dict[int, tuple[TokenStatistics, ...]]:
         """Return row -> its tokens since the last call, the oldest first; rows without a new one are left out."""
-        self._fold()
+        if self._waiting:
+            self._fold()
         new, self._new = self._new, {}
         return {row: _last(self._rows[row], count) for row, count in new.items() if count}
 
@@ -157,11 +159,12 @@ class TokenTraceDetector(ReadyDetector):
     def _keep(self, rows: Sequence[int], table: list[Any], lines: list[list[bool]] | None) -> None:
         """Add tokens, as numbers [row][token]; `lines` is False on padding."""
         for place, row in enumerate(rows):
-            kept = self._rows.setdefault(row, deque(maxlen=self._limit))
-            shown = table[place] if lines is None else compress(table[place], lines[place])
-            tokens = [TokenStatistics._make(numbers) for numbers in shown]
-            kept.extend(tokens)
-            self._new[row] = self._new.get(row, 0) + len(tokens)
+            kept = self._rows.get(row)
+            if kept is None:
+                kept = self._rows[row] = deque(maxlen=self._limit)
+            shown = table[place] if lines is None else list(compress(table[place], lines[place]))
+            kept.extend(map(TokenStatistics._make, shown))
+            self._new[row] = self._new.get(row, 0) + len(shown)
 
 
 @torch.inference_mode()
@@ -203,11 +206,11 @@ def _table(activation: Tensor, has_gaps: bool) -> Tensor:
     values = activation.float()
     if has_gaps:
         return _table_of_some(values)
-    mean = values.mean(dim=-1)
-    # On a CPU this takes a quarter of the time of var_mean and aminmax over the last axis.
-    spread = (values - mean.unsqueeze(-1)).square().mean(dim=-1)
-    low, high = values.amin(dim=-1), values.amax(dim=-1)
-    return torch.stack([mean, spread.sqrt(), values.norm(dim=-1), low, high], dim=-1)
+    mean = values.mean(dim=-1, keepdim=True)
+    # Few operations, and none of those that are slow over the last axis on a CPU: var_mean, aminmax.
+    std = torch.linalg.vector_norm(values - mean, dim=-1) / math.sqrt(values.shape[-1])
+    norm = torch.linalg.vector_norm(values, dim=-1)
+    return torch.stack([mean.squeeze(-1), std, norm, values.amin(dim=-1), values.amax(dim=-1)], dim=-1)
 
 
 def _table_of_some(values: Tensor) -> Tensor:
