@@ -12,7 +12,7 @@ from typing import Any
 
 from steer_tui.engine.out_of_memory import is_out_of_memory
 from steer_tui.engine.sweepgrid import SweepResult
-from steer_tui.engine.sweeptypes import Cell
+from steer_tui.engine.sweeptypes import Cell, SweepProgress
 from steer_tui.errors import Cancelled
 from steer_tui.session.messages import Command, ExtractFinished, Notice
 from steer_tui.session.shelf import Shelf
@@ -82,16 +82,24 @@ class SweepWork:
             shop.journal.write(lambda journal: journal.sweeps.keep(uid, (cell,)))
             task.say(SweepCells(uid, (cell,)))
 
-        result: SweepResult = shop.tools.sweep(
-            shop.lm,
-            command.request,
-            shelf.vectors,
-            examples=shelf.concepts(command.request.concepts),
-            on_cell=take,
-            on_progress=lambda progress: task.say(SweepWent(uid, progress)),
-            controls=controls,
-            done={cell.key: cell for cell in command.done},
-        )
+        def tell(progress: SweepProgress) -> None:
+            task.say(SweepWent(uid, progress))
+            shop.interlude()
+
+        shop.is_streaming = True
+        try:
+            result: SweepResult = shop.tools.sweep(
+                shop.lm,
+                command.request,
+                shelf.vectors,
+                examples=shelf.concepts(command.request.concepts),
+                on_cell=take,
+                on_progress=tell,
+                controls=controls,
+                done={cell.key: cell for cell in command.done},
+            )
+        finally:
+            shop.is_streaming = False
         return result
 
     def _make_missing(self, task: Task, shelf: Shelf, command: RunSweep) -> None:

@@ -1,7 +1,7 @@
 """Inspect: every point of the model, what is watched and attached there, and the text with and without it.
 
-What is shown, and when; what keys do is in `inspect_panes`, `inspect_hooks`, `inspect_values`, `inspect_file` and
-`inspect_run`.
+What is shown, and when; what keys do is in `inspect_panes`, `inspect_hooks`, `inspect_values`, `inspect_file`,
+`inspect_run` and `inspect_points`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from steer_tui.session.hook_messages import (
     HookFileFailed,
     HookFileLoaded,
     HooksChecked,
-    ListPoints,
     PointsFailed,
     PointsListed,
 )
@@ -29,10 +28,11 @@ from steer_tui.session.messages import (
     VectorsChanged,
 )
 from steer_tui.session.state import Workbench
+from steer_tui.session.sweep_messages import SweepFailed, SweepFinished
 from steer_tui.tui.actions import FOOTERS, Hint
 from steer_tui.tui.inspect_layout import ATTACHED, POINTS, WATCH
 from steer_tui.tui.screens.inspect_file import LOOK
-from steer_tui.tui.screens.inspect_run import RunActions
+from steer_tui.tui.screens.inspect_points import PointActions
 from steer_tui.tui.widgets.filterable import FilterPane
 from steer_tui.tui.widgets.hook_list import HookList
 from steer_tui.tui.widgets.points import Points
@@ -42,11 +42,8 @@ PAUSE_REMOTE = 0.3
 """Seconds between two drawings of the statistics over SSH."""
 
 
-class InspectScreen(RunActions):
+class InspectScreen(PointActions):
     """The screen of hook points."""
-
-    _lacks_points = False
-    """Whether the points shown are those that could be told while a text streamed."""
 
     def on_mount(self) -> None:
         """Show the session; ask for the points of the model."""
@@ -67,27 +64,6 @@ class InspectScreen(RunActions):
         """Catch up with what was done on other screens."""
         if self.is_mounted:
             self.show_hooks()
-
-    def ask_for_points(self) -> None:
-        """Ask the engine for the points of the model in use."""
-        app = self.bench_app
-        if app.status.info is not None:
-            app.engine.send(ListPoints())
-        self.show_notes()
-
-    def show_notes(self) -> None:
-        """Say in empty panes what to press next."""
-        status = self.bench_app.status
-        if status.info is None:
-            self.points.empty_note = "the model is loading" if status.loading else "no model: m chooses one"
-        elif status.running is not None:
-            self.points.empty_note = "the points come with the next token"
-        else:
-            self.points.empty_note = "listing the points"
-        self.hooked.empty_note = "r runs the prompt with recipe and hooks; i writes the prompt"
-        self.unhooked.empty_note = "the same prompt without recipe and hooks"
-        for pane in (self.points, self.hooked, self.unhooked):
-            pane.refresh()
 
     def show_bench(self, before: Workbench | None = None) -> None:
         """Show hooks and layout as they are now."""
@@ -239,14 +215,14 @@ class InspectScreen(RunActions):
             return
         match event:
             case PointsListed():
-                self._points_listed(event)
+                self.points_listed(event)
             case PointsFailed(message, hint):
                 self.points.empty_note = message
                 self.points.refresh()
                 self.bench_app.complain(message, hint)
             case ModelLoaded():
                 self.points.show((), 0)
-                self._found, self._lacks_points = {}, False
+                self._found, self.lacks_points = {}, False
                 self.ask_for_points()
             case VectorsChanged():
                 self.show_hooks()
@@ -259,18 +235,6 @@ class InspectScreen(RunActions):
             case _:
                 self._take_run(event)
 
-    def _points_listed(self, event: PointsListed) -> None:
-        """Show the points; those that could not be told while a text streamed are asked for when it has ended."""
-        info = self.bench_app.status.info
-        if info is None or info.fingerprint != event.fingerprint:
-            return
-        if self._lacks_points:
-            self.points.complete(event.points)
-        else:
-            self.points.show(event.points, self._block_to_open(info.layers))
-        self._lacks_points = not event.is_whole
-        self.show_hooks()
-
     def _take_run(self, event: Event) -> None:
         match event:
             case RunStarted():
@@ -279,20 +243,11 @@ class InspectScreen(RunActions):
                 self.run_steps(event)
             case RunFinished():
                 self.run_finished(event)
-                self._ask_again()
+                self.ask_again()
             case RunFailed():
                 self.run_failed(event)
-                self._ask_again()
+                self.ask_again()
             case RecipeRefused():
                 self.refused(event)
-
-    def _ask_again(self) -> None:
-        """Ask for the points that could not be told while the text streamed."""
-        if self._lacks_points and self.bench_app.status.running is None:
-            self.bench_app.engine.send(ListPoints())
-
-    def _block_to_open(self, layers: int) -> int:
-        """Return the block that the recipe steers, else the middle one."""
-        term = self.bench_app.bench.selected_term
-        touched = self.bench_app.layers_of(term) if term is not None else set()
-        return min(touched, default=layers // 2)
+            case SweepFinished() | SweepFailed():
+                self.ask_again()
