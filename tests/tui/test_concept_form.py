@@ -222,7 +222,8 @@ async def test_a_name_that_is_taken_says_what_becomes_of_the_other(paths: Paths)
     async with workbench(paths, engine) as bench:
         await write(bench, name="happy")
         assert "in place of the built-in one" in bench.screen
-        await bench.press("ctrl+g", "escape", "3", "/")
+        for key in ("ctrl+g", "escape", "3", "/"):
+            await bench.press(key)
         await paste(bench, "happy")
         await bench.press("enter")
         assert "your own of this name is used" in bench.screen
@@ -230,7 +231,8 @@ async def test_a_name_that_is_taken_says_what_becomes_of_the_other(paths: Paths)
         assert "wins over the built-in one" in bench.screen
         await write(bench, name="happy", pairs=("glad | sad",))
         assert "goes to the trash" in bench.screen
-        await bench.press("ctrl+g", "escape")
+        await bench.press("ctrl+g")
+        await bench.press("escape")
         assert engine.names() == ["happy"] and len(engine.store.trash()) == 1
         await bench.press("u")
         entry = next(entry for entry in engine.store.list() if not entry.bundled)
@@ -240,7 +242,8 @@ async def test_a_name_that_is_taken_says_what_becomes_of_the_other(paths: Paths)
 async def test_the_examples_can_be_changed_after_a_look_at_the_figures(paths: Paths) -> None:
     async with workbench(paths, LibraryEngine(paths)) as bench:
         await write(bench)
-        await bench.press("ctrl+g", "e")
+        await bench.press("ctrl+g")
+        await bench.press("e")
         assert " New concept " in bench.screen and "soaked through | warm" in bench.screen
 
 

@@ -36,6 +36,12 @@ def at(bench: Bench) -> str:
     return current.entry.name if current else ""
 
 
+async def open_library(bench: Bench) -> None:
+    """Go to the screen, and wait until the list is there and laid out."""
+    await bench.press("3")
+    await bench.settle()
+
+
 async def go_to(bench: Bench, name: str) -> None:
     library(bench).vectors.move_to(name)
     await bench.settle()
@@ -59,7 +65,7 @@ async def test_this_models_vectors_come_first_and_others_below_with_the_reason(
     paths: Paths, engine: LibraryEngine
 ) -> None:
     async with workbench(paths, engine, size=(160, 48)) as bench:
-        await bench.press("3")
+        await open_library(bench)
         lines = bench.lines
         heads = next(line for line in lines if " name " in line)
         assert re.findall(r"\w+", heads)[:8] == ["name", "group", "method", "best", "sep", "size", "date", "source"]
@@ -79,7 +85,7 @@ async def test_this_models_vectors_come_first_and_others_below_with_the_reason(
 async def test_details_show_bars_advice_parents_and_path(paths: Paths, engine: LibraryEngine) -> None:
     engine.keep(vector("storm", parents=("rain:1", "wind:1"), tags=("mine",), description="wet and loud"))
     async with workbench(paths, engine, size=(160, 48)) as bench:
-        await bench.press("3")
+        await open_library(bench)
         await go_to(bench, "storm")
         for words in ("━━━━", "use 2-3", "rain:1, wind:1", "#mine", "wet and loud", "path    /"):
             assert words in bench.screen
@@ -88,7 +94,8 @@ async def test_details_show_bars_advice_parents_and_path(paths: Paths, engine: L
 
 async def test_the_filter_narrows_by_words_and_fields(paths: Paths, engine: LibraryEngine) -> None:
     async with workbench(paths, engine) as bench:
-        await bench.press("3", "/")
+        await open_library(bench)
+        await bench.press("/")
         await paste(bench, "group:own wi")
         assert "1 of 19" in bench.screen and at(bench) == "wind"
         await bench.press("enter", "escape")
@@ -97,22 +104,25 @@ async def test_the_filter_narrows_by_words_and_fields(paths: Paths, engine: Libr
 
 async def test_enter_steers_with_the_vector_unless_it_is_another_models(paths: Paths, engine: LibraryEngine) -> None:
     async with workbench(paths, engine) as bench:
-        await bench.press("3", "G")
+        await open_library(bench)
+        await bench.press("G")
         assert at(bench) == "alien"
         await bench.press("enter")
         assert "was made for org/other" in bench.toasts and bench.app.current_mode == "library"
         await go_to(bench, "rain")
         await bench.press("enter")
         assert bench.app.current_mode == "steer" and bench.recipe.endswith(",rain")
-        await bench.press("3")
+        await open_library(bench)
         assert re.search(r"▸ ● rain", bench.screen)
 
 
 async def test_rename_tag_and_note_and_take_it_back(paths: Paths, engine: LibraryEngine) -> None:
     async with workbench(paths, engine) as bench:
-        await bench.press("3")
+        await open_library(bench)
         await go_to(bench, "rain")
-        await bench.press("enter", "3", "e")
+        await bench.press("enter")
+        await open_library(bench)
+        await bench.press("e")
         await bench.type("y")
         assert "rain becomes rainy" in bench.screen
         await bench.press("tab", "tab")
@@ -128,7 +138,7 @@ async def test_rename_tag_and_note_and_take_it_back(paths: Paths, engine: Librar
 
 async def test_a_taken_or_impossible_name_is_refused_with_the_reason(paths: Paths, engine: LibraryEngine) -> None:
     async with workbench(paths, engine) as bench:
-        await bench.press("3")
+        await open_library(bench)
         await go_to(bench, "rain")
         await bench.press("e")
         await bench.type("/x")
@@ -151,7 +161,7 @@ async def test_examples_follow_the_name_of_their_vector(paths: Paths) -> None:
     save_concept(paths, concept)
     engine.keep(vector("rain", pairs_sha256=concept.pairs_sha256))
     async with workbench(paths, engine) as bench:
-        await bench.press("3")
+        await open_library(bench)
         await go_to(bench, "rain")
         await bench.press("e")
         await bench.type("y")
@@ -163,14 +173,15 @@ async def test_examples_follow_the_name_of_their_vector(paths: Paths) -> None:
 
 async def test_remove_undo_and_restore(paths: Paths, engine: LibraryEngine) -> None:
     async with workbench(paths, engine) as bench:
-        await bench.press("3")
+        await open_library(bench)
         await go_to(bench, "rain")
         await bench.press("d")
         assert engine.names() == ["alien", "wind"] and "rain" not in bench.app.known
         await bench.press("u")
         assert engine.names() == ["alien", "rain", "wind"] and bench.app.known["rain"].has_vector
         assert at(bench) == "rain"
-        await bench.press("d", "D")
+        await bench.press("d")
+        await bench.press("D")
         assert " Trash " in bench.screen and "rain" in bench.screen
         await bench.press("enter")
         assert engine.names() == ["alien", "rain", "wind"] and at(bench) == "rain"
@@ -178,7 +189,7 @@ async def test_remove_undo_and_restore(paths: Paths, engine: LibraryEngine) -> N
 
 async def test_a_restored_vector_whose_name_is_taken_gets_another(paths: Paths, engine: LibraryEngine) -> None:
     async with workbench(paths, engine) as bench:
-        await bench.press("3")
+        await open_library(bench)
         await go_to(bench, "rain")
         await bench.press("d")
         engine.keep(vector("rain"))
@@ -192,7 +203,7 @@ async def test_a_restored_vector_whose_name_is_taken_gets_another(paths: Paths, 
 
 async def test_several_are_marked_and_removed_together(paths: Paths, engine: LibraryEngine) -> None:
     async with workbench(paths, engine) as bench:
-        await bench.press("3")
+        await open_library(bench)
         for name in ("rain", "wind", "happy"):
             await go_to(bench, name)
             await bench.press("space")
@@ -209,7 +220,7 @@ async def test_y_copies_the_path_and_built_in_vectors_stay_as_they_are(
     async with workbench(paths, engine) as bench:
         copied: list[str] = []
         monkeypatch.setattr(bench.app, "copy_text", lambda text, what: copied.append(text))
-        await bench.press("3")
+        await open_library(bench)
         await go_to(bench, "rain")
         await bench.press("y")
         assert copied == [str(paths.vectors / "demo" / "rain.safetensors")]
@@ -221,7 +232,7 @@ async def test_y_copies_the_path_and_built_in_vectors_stay_as_they_are(
 
 async def test_mix_negate_and_orthogonalise(paths: Paths, engine: LibraryEngine) -> None:
     async with workbench(paths, engine) as bench:
-        await bench.press("3")
+        await open_library(bench)
         for name in ("rain", "wind"):
             await go_to(bench, name)
             await bench.press("space")
@@ -246,7 +257,7 @@ async def test_mix_negate_and_orthogonalise(paths: Paths, engine: LibraryEngine)
 
 async def test_weights_that_do_not_fit_are_refused(paths: Paths, engine: LibraryEngine) -> None:
     async with workbench(paths, engine) as bench:
-        await bench.press("3")
+        await open_library(bench)
         for name in ("rain", "wind"):
             await go_to(bench, name)
             await bench.press("space")
@@ -260,7 +271,7 @@ async def test_weights_that_do_not_fit_are_refused(paths: Paths, engine: Library
 async def test_the_map_of_cosines_is_walked_layer_by_layer(paths: Paths, engine: LibraryEngine) -> None:
     engine.keep(vector("wind2", created="2026-01-03"))
     async with workbench(paths, engine) as bench:
-        await bench.press("3")
+        await open_library(bench)
         await bench.press("a")
         assert "mark two or more" in bench.toasts
         for name in ("rain", "wind", "happy"):
@@ -277,7 +288,7 @@ async def test_the_map_of_cosines_is_walked_layer_by_layer(paths: Paths, engine:
 async def test_export_and_import_bring_the_vector_back(paths: Paths, engine: LibraryEngine, tmp_path: Path) -> None:
     target = tmp_path / "out.gguf"
     async with workbench(paths, engine) as bench:
-        await bench.press("3")
+        await open_library(bench)
         await go_to(bench, "rain")
         await bench.press("w", "ctrl+u")
         await paste(bench, str(tmp_path / "out.xyz"))
@@ -319,7 +330,8 @@ async def test_an_import_that_leaves_a_question_open_asks_it(
     writer.write_tensors_to_file()
     writer.close()
     async with workbench(paths, engine) as bench:
-        await bench.press("3", "i")
+        await open_library(bench)
+        await bench.press("i")
         await paste(bench, str(path))
         await bench.press("enter")
         if "plain" not in engine.names():
@@ -332,7 +344,7 @@ async def test_damaged_files_are_shown_with_their_reason_and_never_deleted(paths
     sick = paths.vectors / "demo" / "sick.safetensors"
     sick.write_bytes((paths.vectors / "demo" / "rain.safetensors").read_bytes()[:-9])
     async with workbench(paths, engine) as bench:
-        await bench.press("3")
+        await open_library(bench)
         await go_to(bench, "sick")
         assert re.search(r"▸ ✗ sick .*is cut short", bench.screen)
         await bench.press("enter", "v")
@@ -343,7 +355,8 @@ async def test_damaged_files_are_shown_with_their_reason_and_never_deleted(paths
 
 async def test_all_concepts_are_made_by_another_method_in_one_pass(paths: Paths, engine: LibraryEngine) -> None:
     async with workbench(paths, engine) as bench:
-        await bench.press("3", "c", "tab", "right", "tab", "tab")
+        await open_library(bench)
+        await bench.press("c", "tab", "right", "tab", "tab")
         assert "16 vectors in one pass" in bench.screen and "happy-pca" in bench.screen
         await bench.press("ctrl+g")
         (call,) = engine.tools.calls
@@ -357,7 +370,7 @@ async def test_making_under_the_same_names_keeps_what_was_there(paths: Paths) ->
     engine = LibraryEngine(paths)
     engine.keep(vector("happy", method="probe"))
     async with workbench(paths, engine) as bench:
-        await bench.press("3")
+        await open_library(bench)
         library(bench).send(MakeVectors(("happy",), "pca"))
         await bench.settle()
         entry = next(entry for entry in engine.store.list() if not entry.bundled)
@@ -369,7 +382,7 @@ async def test_making_under_the_same_names_keeps_what_was_there(paths: Paths) ->
 
 async def test_esc_stops_work_on_files(paths: Paths, engine: LibraryEngine) -> None:
     async with workbench(paths, engine) as bench:
-        await bench.press("3")
+        await open_library(bench)
         engine.is_slow = True
         await bench.press("v")
         engine.stop_run()
@@ -385,7 +398,7 @@ async def test_a_disk_that_refuses_is_told_and_nothing_is_lost(
         raise LibraryError("cannot write: No space left on device", hint="free some space")
 
     async with workbench(paths, engine) as bench:
-        await bench.press("3")
+        await open_library(bench)
         monkeypatch.setattr(engine.store, "remove", refuse)
         await go_to(bench, "rain")
         await bench.press("d")
@@ -395,7 +408,8 @@ async def test_a_disk_that_refuses_is_told_and_nothing_is_lost(
 
 async def test_esc_leaves_one_level_at_a_time(paths: Paths, engine: LibraryEngine) -> None:
     async with workbench(paths, engine) as bench:
-        await bench.press("3", "space", "/", "a", "enter", "tab")
+        await open_library(bench)
+        await bench.press("space", "/", "a", "enter", "tab")
         assert library(bench).place == "details"
         await bench.press("z", "escape")
         assert library(bench).vectors.marked == {}
@@ -409,7 +423,7 @@ async def test_esc_leaves_one_level_at_a_time(paths: Paths, engine: LibraryEngin
 
 async def test_every_size_is_legible(paths: Paths, engine: LibraryEngine) -> None:
     async with workbench(paths, engine, size=(60, 16)) as bench:
-        await bench.press("3")
+        await open_library(bench)
         for size in ((60, 16), (80, 24), (119, 30), (160, 48), (200, 50)):
             await bench.resize(*size)
             await go_to(bench, "rain")
@@ -424,7 +438,7 @@ async def test_every_size_is_legible(paths: Paths, engine: LibraryEngine) -> Non
 
 async def test_forms_fit_the_least_size_and_plain_characters(paths: Paths, engine: LibraryEngine) -> None:
     async with workbench(paths, engine, size=(60, 16), options=Options(ascii=True)) as bench:
-        await bench.press("3")
+        await open_library(bench)
         await go_to(bench, "rain")
         for opening in ("e", "w", "i", "c", "x"):
             await bench.press(opening)
@@ -451,7 +465,7 @@ async def test_hostile_names_and_words_do_no_harm(paths: Paths) -> None:
     ):
         (folder / f"{name}.safetensors").write_bytes(data)
     async with workbench(paths, engine, size=(80, 24)) as bench:
-        await bench.press("3")
+        await open_library(bench)
         rows = len(library(bench).vectors.all)
         assert rows >= 16 + len(NASTY) + 6
         for _ in range(rows + 1):
@@ -474,7 +488,7 @@ def ten_thousand() -> tuple[Listed, ...]:
 async def test_ten_thousand_vectors_stay_quick(paths: Paths) -> None:
     """The bound is far above what it takes, for busy machines; a list that made a widget per row would take minutes."""
     async with workbench(paths, LibraryEngine(paths), size=(120, 40)) as bench:
-        await bench.press("3")
+        await open_library(bench)
         began = time.perf_counter()
         bench.engine.events.append(LibraryListed(ten_thousand(), ()))
         await bench.settle()
@@ -486,7 +500,7 @@ async def test_ten_thousand_vectors_stay_quick(paths: Paths) -> None:
 async def test_the_list_comes_also_while_a_model_is_loading(paths: Paths, engine: LibraryEngine) -> None:
     engine.load_at_once = False
     async with workbench(paths, engine) as bench:
-        await bench.press("3")
+        await open_library(bench)
         for _ in range(300):
             await asyncio.sleep(0.01)
             if library(bench).vectors.all:
@@ -502,7 +516,7 @@ async def test_the_list_comes_also_while_a_model_is_loading(paths: Paths, engine
 async def test_the_list_comes_also_where_the_engine_cannot_start(paths: Paths, engine: LibraryEngine) -> None:
     async with workbench(paths, engine) as bench:
         engine.work[ListLibrary] = lambda task, command: task.end(LibraryRefused("the engine cannot start", None))
-        await bench.press("3")
+        await open_library(bench)
         for _ in range(300):
             await asyncio.sleep(0.01)
             if library(bench).vectors.all:
