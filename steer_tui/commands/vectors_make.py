@@ -65,7 +65,8 @@ def _weighted(term: Term) -> Term:
         UsageError: It says more, which a mix cannot hold.
     """
     if term != Term(term.name, term.strength):
-        raise UsageError(f"{term} says more than a name and a weight", hint=f"write {term.name}:{format_number(term.strength)}")
+        shown = f"{term.name}:{format_number(term.strength)}"
+        raise UsageError(f"{term} says more than a name and a weight", hint=f"write {shown}")
     return term
 
 
