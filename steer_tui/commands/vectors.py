@@ -73,7 +73,7 @@ def _list(options: Options, args: argparse.Namespace) -> int:
 
 def _row(listed: Listed) -> list[str]:
     entry = listed.entry
-    kept = "bundled" if entry.bundled else "own"
+    kept = "built in" if entry.bundled else "own"
     if listed.note is not None:
         kept += f"; {listed.note}"
     if entry.known is None:

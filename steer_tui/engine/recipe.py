@@ -253,7 +253,7 @@ def _parse_gate(text: str) -> Gate | None:
 
 def nearest_names(name: str, known: Iterable[str]) -> str:
     """Return a hint that names what comes nearest to `name`."""
-    near = difflib.get_close_matches(name, list(known), 3, 0.5)
+    near = difflib.get_close_matches(name, sorted(set(known)), 3, 0.5)
     return f"did you mean {', '.join(near)}?" if near else "`steer-tui vectors list` shows the concepts there are"
 
 

@@ -132,7 +132,7 @@ def _from_toml(text: str) -> PairTexts:
         named = text if re.search(r"^[ \t]*name[ \t]*=", text, re.MULTILINE) else f'name = "unnamed"\n{text}'
         found = parse_concept(named, Path())
     except LibraryError as error:
-        raise UsageError(f"the text {error.message}", hint="see a bundled concept for the form") from error
+        raise UsageError(f"the text {error.message}", hint="see a built-in concept for the form") from error
     except SteerError as error:
         raise UsageError(error.message, hint=error.hint) from error
     return PairTexts(

@@ -216,7 +216,7 @@ def _keep(job: _Job, name: str | None, store: VectorStore, asked: Asked) -> list
         vector, notes = settle(draft, check_name(name or slug(draft.name)), file, asked)
         saved = store.save(vector, replace=False)
         if (bundled("vectors") / saved.parent.name / saved.name).is_file():
-            notes.append(f"it wins over the bundled {vector.name}, until it is removed")
+            notes.append(f"it wins over the built-in {vector.name}, until it is removed")
     except SteerError as error:
         return [_refused(path, error) for path in job.paths]
     return [_kept(path, vector, saved, notes) for path in job.paths]

@@ -27,6 +27,7 @@ from steer_tui.session.hook_work import stamp_of
 from steer_tui.session.messages import Generate, RecipeRefused, RunFailed
 from steer_tui.tui.actions import ACTIONS
 from steer_tui.tui.inspect_layout import ATTACHED, PANES, POINTS, WATCH
+from steer_tui.tui.screens.hook_file_dialog import joined
 from steer_tui.tui.screens.inspect import InspectScreen
 from tests.tui.desk import Bench, workbench
 from tests.tui.fake import FakeEngine, model_info, summaries
@@ -542,6 +543,16 @@ async def test_a_path_is_completed_and_folders_are_entered(paths: Paths) -> None
         assert "first.py" in bench.screen and "inner/" in bench.screen and "notes.txt" not in bench.screen
         await bench.press("f", "tab", "s", "down", "enter")
         assert bench.engine.sent[-1] == LoadHookFile(str(folder / "fiscal.py"))
+        await bench.press("f", *"/x/my.py", "enter")
+        assert bench.engine.sent[-1] == LoadHookFile("/x/my.py")
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "path"),
+    [("/w/", "/x.py", "/x.py"), ("/w/", "~", "~"), ("/w/", "x", "/w/x"), ("/w", "/", "/w/"), ("", "/", "/")],
+)
+def test_a_path_begins_anew_behind_a_separator(text: str, more: str, path: str) -> None:
+    assert joined(text, more) == path
 
 
 # Sizes and looks

@@ -101,3 +101,11 @@ def test_over_ssh_the_workbench_draws_less_often(
     assert main(["--theme", "ember", "--no-mouse"]) == 0
     assert opened == [Options(theme="ember", mouse=False)]
     assert os.environ.get("TEXTUAL_FPS") == rate
+
+
+def test_a_name_that_two_folders_have_is_proposed_once(capsys: pytest.CaptureFixture[str], paths: Paths) -> None:
+    store = VectorStore(paths)
+    for model in ("one", "two"):
+        store.save(vector("glad", id=model))
+    assert main(["vectors", "show", "gald"]) == 2
+    assert capsys.readouterr().err.count("glad") == 1

@@ -98,7 +98,7 @@ def test_a_bundled_vector_goes_out_and_comes_back(
     assert capsys.readouterr().out.startswith(f"{tmp_path}/happy.svec: svec, blocks ")
     assert call("vectors", "import", tmp_path / "happy.svec") == 0
     said = capsys.readouterr()
-    assert "kept as happy for demo" in said.out and "wins over the bundled happy" in said.err
+    assert "kept as happy for demo" in said.out and "wins over the built-in happy" in said.err
     store = VectorStore(paths)
     own, shipped = sorted((entry for entry in store.list("demo") if entry.name == "happy"), key=lambda at: at.bundled)
     back, before = store.load(own.path), store.load(shipped.path)

@@ -57,7 +57,7 @@ class PathPane(Pane):
         elif event.key == "ctrl+u":
             self._type("")
         elif event.is_printable and event.character:
-            self._type(self.text + event.character)
+            self._type(joined(self.text, event.character))
         else:
             return
         event.stop()
@@ -67,7 +67,7 @@ class PathPane(Pane):
     def on_paste(self, event: events.Paste) -> None:
         """Take a pasted path."""
         event.stop()
-        self._type(self.text + label(event.text))
+        self._type(joined(self.text, label(event.text).strip()))
         self.refresh()
 
     def _type(self, text: str) -> None:
@@ -151,6 +151,11 @@ def _here() -> str:
         return f"{Path.cwd()}{os.sep}"
     except OSError:
         return f"~{os.sep}"
+
+
+def joined(text: str, more: str) -> str:
+    """Return the path with more written to it; `/` or `~` behind a separator begins the path anew."""
+    return more if text.endswith(os.sep) and more.startswith((os.sep, "~")) else text + more
 
 
 def completions(text: str) -> list[str]:
