@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,15 @@ def test_the_lists_for_screens_name_each_thing_once() -> None:
     for entries in (FORMATS, PRODUCERS):
         names = [entry.id for entry in entries]
         assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("format", [entry.id for entry in FORMATS if entry.id != "steer-tui"])
+def test_a_vector_of_another_site_is_refused_where_only_block_outputs_are_known(tmp_path: Path, format: str) -> None:
+    vector = known_vector(1, 2)
+    vector.meta = replace(vector.meta, site="attn_out")
+    with pytest.raises(UsageError, match="acts at attn_out"):
+        write_vector(vector, tmp_path / "x", format=format)
+    with pytest.raises(UsageError, match="acts at attn_out"):
+        write_recipe(parse_recipe(vector.name), {vector.name: vector}, tmp_path / "x", format=format)
+    assert not (tmp_path / "x").exists()
+    assert read_vectors(write_vector(vector, tmp_path / "x.safetensors").path).vectors[0].meta.site == "attn_out"

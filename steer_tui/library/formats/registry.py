@@ -6,10 +6,11 @@ is written. Knows nothing of the library.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from steer_tui.engine.extractchoices import BLOCK_OUT
 from steer_tui.engine.recipe import Recipe
 from steer_tui.engine.vector import SteeringVector
 from steer_tui.engine.vectormeta import MadeFor
@@ -22,6 +23,7 @@ from steer_tui.library.formats.limits import ForeignFile, read_foreign
 from steer_tui.library.names import check_name, slug
 
 MAX_OFFSET = 9999
+OWN = "steer-tui"
 
 Written = tuple[bytes, tuple[int, ...], list[str]]
 
@@ -195,6 +197,8 @@ def write_vector(vector: SteeringVector, path: Path, *, format: str | None = Non
     chosen = format_for(path, format).id
     if chosen == "easysteer":
         return write_recipe(_as_recipe(vector), {vector.name: vector}, path, format=chosen)
+    if chosen != OWN:
+        _require_block_outputs((vector,), chosen)
     return _write(path, chosen, _writer(chosen)(vector))
 
 
@@ -214,11 +218,21 @@ def write_recipe(
         RecipeError, ShapeMismatch: It names a vector that is not there or does not fit the others.
     """
     chosen = format_for(path, format).id
+    _require_block_outputs([vectors[name] for name in recipe.names if name in vectors], chosen)
     if chosen == "easysteer":
         from steer_tui.library.formats.easysteer import write_easysteer
 
         return _write(path, chosen, write_easysteer(recipe, vectors))
     return _write(path, chosen, _writer(chosen)(flatten(recipe, vectors)))
+
+
+def _require_block_outputs(vectors: Iterable[SteeringVector], format: str) -> None:
+    for vector in vectors:
+        if vector.meta.site != BLOCK_OUT:
+            raise UsageError(
+                f"{vector.name} acts at {vector.meta.site}; {format} knows block outputs only",
+                hint="export it as .safetensors, or extract it with --site block_out",
+            )
 
 
 def _write(path: Path, format: str, written: Written) -> Exported:
