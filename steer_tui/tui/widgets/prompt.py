@@ -21,7 +21,10 @@ class Prompt(TextArea):
     """A text area of a few lines."""
 
     TITLE = "Prompt"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+j,shift+enter", "new_line", "new line", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+j,shift+enter", "new_line", "new line", show=False),
+        Binding("enter", "submit", "run", show=False),
+    ]
 
     class Submitted(Message):
         """Enter was pressed."""
@@ -58,11 +61,13 @@ class Prompt(TextArea):
         """Begin a new line."""
         self.insert("\n")
 
+    def action_submit(self) -> None:
+        """Say that the prompt is written."""
+        self.post_message(self.Submitted())
+
     async def _on_key(self, event: events.Key) -> None:
-        if event.key == "enter":
-            event.stop()
+        if event.key == "enter":  # a binding like backspace: handled here, it would overtake those before it
             event.prevent_default()
-            self.post_message(self.Submitted())
             return
         await super()._on_key(event)
 
