@@ -17,9 +17,7 @@ LIBRARY: tuple[Action, ...] = (
     _action("edit", ("e",), "rename", "rename; group, tags and a note"),
     _action("remove", ("d", "delete"), "remove", "the marked vectors, or this one, to the trash"),
     _action("trash", ("D",), "trash", "bring a vector back from the trash"),
-    _action(
-        "make", ("c",), "from concepts", "vectors of concepts: missing ones, or by another method"
-    ),
+    _action("make", ("c",), "from concepts", "vectors of concepts: missing ones, or by another method"),
     _action("mix", ("x",), "mix", "mix, negate, or orthogonalise the marked vectors"),
     _action("map", ("a",), "alike", "how alike the marked vectors are: cosines"),
     _action("import", ("i",), "import", "import a vector file of another program"),
