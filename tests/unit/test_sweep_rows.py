@@ -91,6 +91,7 @@ def test_sampled_rows_are_too_save_at_a_boundary(kind: str, capsys: pytest.Captu
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_rows_part_where_they_are_steered_and_not_before(name: str) -> None:
     lm = architecture(name)
+    before = left_behind(lm)  # transformers leaves its own where a test asked it for hidden states
     prompt = random_ids(lm, 7)
     lines = ("happy:3@1", "happy:-3@1", "happy:2@2", "happy:2@1+2~rotate", "happy:1@2/generated", "")
     rows = [Row(prompt, terms(lm, line), Sampling(temperature=0, max_tokens=5)) for line in lines]
@@ -104,7 +105,7 @@ def test_rows_part_where_they_are_steered_and_not_before(name: str) -> None:
         alone, wanted = traced(lm, [row])
         assert together[place] == alone[0]
         torch.testing.assert_close(logits[place], wanted[0], atol=CLOSE, rtol=1e-4)
-    assert not left_behind(lm)
+    assert left_behind(lm) == before
 
 
 def test_most_models_let_rows_part() -> None:
