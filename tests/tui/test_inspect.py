@@ -426,6 +426,7 @@ async def test_the_prompt_is_written_in_a_dialog_and_run(paths: Paths) -> None:
 async def test_without_a_baseline_there_is_one_text(paths: Paths) -> None:
     async with inspect(paths) as (bench, _):
         await bench.press("b")
+        await bench.settle()  # the panes are arranged anew after the first
         assert " Unhooked " not in bench.screen and " Logits " not in bench.screen
         await bench.press("r")
         await bench.tick(100)
