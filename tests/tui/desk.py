@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from textual import events
 from textual.keys import _character_to_key
 from textual.pilot import Pilot
+from textual.widget import Widget
 
 from steer_tui.config import load_config
 from steer_tui.options import Options
 from steer_tui.paths import Paths
 from steer_tui.tui.app import SteerApp
 from tests.tui.fake import FakeEngine
+
+"""Enough for any layout to come to rest; what moves by itself, such as a cursor that blinks, is not waited for."""
 
 
 @dataclass
@@ -43,13 +46,33 @@ class Bench:
         await self.idle()
 
     async def idle(self) -> None:
-        """Wait until every message has been handled and the screen drawn."""
-        for _ in range(3):
+        """Wait until every message has been handled and the screen drawn: at least three rounds, and on until quiet."""
             await asyncio.sleep(0)
             if not self.app.is_running:
                 return
             await self.pilot._wait_for_screen()
             self.app.screen._on_timer_update()
+            if done >= 3 and self._is_quiet():
+                return
+
+    def _is_quiet(self) -> bool:
+        """Whether no widget has a message to handle, a callback to call or something to lay out or draw."""
+        screen = self.app.screen
+        if screen._callbacks or screen._dirty_widgets:
+            return False
+        widgets = screen.walk_children(Widget, with_self=True)
+        return not (
+            self.app.message_queue_size
+            or self.app._next_callbacks
+            or any(
+                widget.message_queue_size
+                or widget._next_callbacks
+                or widget._layout_required
+                or widget._repaint_required
+                or widget._scroll_required
+                for widget in widgets
+            )
+        )
 
     async def type(self, text: str) -> None:
         """Press the keys of a text."""
