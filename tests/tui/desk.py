@@ -18,6 +18,7 @@ from steer_tui.paths import Paths
 from steer_tui.tui.app import SteerApp
 from tests.tui.fake import FakeEngine
 
+ROUNDS = 60
 """Enough for any layout to come to rest; what moves by itself, such as a cursor that blinks, is not waited for."""
 
 
@@ -47,6 +48,7 @@ class Bench:
 
     async def idle(self) -> None:
         """Wait until every message has been handled and the screen drawn: at least three rounds, and on until quiet."""
+        for done in range(1, ROUNDS + 1):
             await asyncio.sleep(0)
             if not self.app.is_running:
                 return
