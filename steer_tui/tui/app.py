@@ -304,7 +304,7 @@ class SteerApp(QuickApp):
 
         def write(sequence: str) -> None:
             if self._driver is not None:
-                self.call_from_thread(self._driver.write, sequence)
+                self.call_later(self._driver.write, sequence)
 
         in_background(self, partial(copy, text, what, self.paths.state, write), self.say)
 
