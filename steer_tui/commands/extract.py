@@ -9,15 +9,17 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from steer_tui.commands.console import Progress, print_json
+from steer_tui.commands.console import Progress, note, print_json
 from steer_tui.commands.open_model import open_model
 from steer_tui.commands.vectors import print_vector
 from steer_tui.engine.advice import advice
 from steer_tui.engine.extractchoices import check_method, parse_read
 from steer_tui.engine.recipe import Term, parse_layers
+from steer_tui.engine.vectormeta import VectorMeta
 from steer_tui.errors import LibraryError, UsageError
 from steer_tui.library.concepts import Concept
 from steer_tui.library.entries import read_entry
+from steer_tui.library.keeper import Kept
 from steer_tui.library.names import check_name
 from steer_tui.library.pairfiles import read_pair_file, read_pairs, read_sentence_files
 from steer_tui.library.pairtexts import system_pair
@@ -62,13 +64,21 @@ def run(options: Options, args: argparse.Namespace) -> int:
             on_progress=lambda done, total: progress.show(done / total),
             seed=args.seed,
         )
-    vector = made[concept.name]
-    path = store.save(vector)
-    if args.json:
-        print_json(vector.meta.to_json() | {"advice": advice(vector.meta), "path": str(path)})
-    else:
-        print_vector(read_entry(path, is_bundled=False), vector.meta)
+    _tell(store.keep(made[concept.name]), made[concept.name].meta, args)
     return 0
+
+
+def _tell(kept: Kept, meta: VectorMeta, args: argparse.Namespace) -> None:
+    """Print a vector's metadata, and where an earlier one of its name is now."""
+    earlier = kept.earlier
+    if args.json:
+        places = {"path": str(kept.path), "replaced": None if earlier is None else str(earlier.path)}
+        print_json(meta.to_json() | {"advice": advice(meta)} | places)
+    else:
+        print_vector(read_entry(kept.path, is_bundled=False), meta)
+    if earlier is not None:
+        name = earlier.name
+        note(f"the earlier {name} is in the trash: `steer-tui vectors restore {name} --as NEW` brings it back")
 
 
 def _show_tokens(lm: LanguageModel, concept: Concept, args: argparse.Namespace) -> int:

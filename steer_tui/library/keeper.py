@@ -10,7 +10,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from steer_tui.engine.recipe import Recipe, Term, parse_recipe
@@ -30,6 +30,15 @@ LOCK_SECONDS = 10.0
 _POLL_SECONDS = 0.01
 """Short, or a program that makes one change after the other would hardly let another in."""
 _MARK_LENGTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A vector's new file, and what it took the place of."""
+
+    path: Path
+    earlier: Removed | None
+    """The vector, or the file that was none, that had this name until now; None where the name was free."""
 
 
 class Keeper:
@@ -63,23 +72,40 @@ class Keeper:
         except OSError as error:
             raise write_error(self._root, error) from error
 
-    def keep(self, model: MadeFor, name: str, data: bytes, *, replace: bool) -> Path:
-        """Write a vector's file, over one of the same name for the same model if `replace`; return where.
+    def keep(self, model: MadeFor, name: str, data: bytes, *, replace: bool) -> Kept:
+        """Write a vector's file; one of the same name for the same model, if `replace` lets it, goes to the trash.
 
-        A file in its place that is no vector of ours goes to the trash.
+        It lies in both places until the new one is whole, so that no kill leaves the name without a vector.
         """
         with self._writing():
             path = self._folder_for(model, name) / f"{name}{SUFFIX}"
             _refuse_other_case(path)
-            if is_taken(path):
-                if not replace:
-                    raise _taken(name)
-                there = read_entry(path, is_bundled=False)
-                if there.problem is not None:
-                    move(path, place_for(self._trash, there))
             make_folder(path.parent)
+            if not is_taken(path):
+                write_atomic(path, data)
+                return Kept(path, None)
+            if not replace:
+                raise _taken(name)
+            return self._keep_over(path, data)
+
+    def _keep_over(self, path: Path, data: bytes) -> Kept:
+        """Write a file in the place of another one, which is in the trash before it can be harmed."""
+        there = read_entry(path, is_bundled=False)
+        place = place_for(self._trash, there)
+        if there.problem is not None:  # it may be of any size, or a folder
+            move(path, place)
             write_atomic(path, data)
-        return path
+            return Kept(path, read_removed(place))
+        old = read_file(path)
+        try:
+            make_folder(place.parent)
+            write_atomic(place, old)
+            write_atomic(path, data)
+        except BaseException:
+            if read_file(path) == old:
+                place.unlink(missing_ok=True)
+            raise
+        return Kept(path, read_removed(place))
 
     def rename(self, entry: VectorEntry, new: str) -> VectorEntry:
         """Give a vector another name; its measured recipe, if it has one, follows."""

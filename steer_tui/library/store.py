@@ -28,7 +28,7 @@ from steer_tui.library.entries import (
 )
 from steer_tui.library.header import TENSOR_PREFIX, header_of, read_file
 from steer_tui.library.index import EntryIndex
-from steer_tui.library.keeper import Keeper
+from steer_tui.library.keeper import Keeper, Kept
 from steer_tui.library.names import check_name, is_name
 from steer_tui.library.query import Query
 from steer_tui.library.seal import with_metadata
@@ -183,7 +183,11 @@ class VectorStore:
             raise LibraryError(f"{shown} is damaged: {error.message}", hint=error.hint) from error
 
     def save(self, vector: SteeringVector, *, replace: bool = True) -> Path:
-        """Write a vector to the user's library and return where.
+        """Write a vector to the user's library and return where; arguments and errors as `keep` has them."""
+        return self.keep(vector, replace=replace).path
+
+    def keep(self, vector: SteeringVector, *, replace: bool = True) -> Kept:
+        """Write a vector to the user's library and return where, and what went to the trash for it.
 
         Args:
             vector: What to keep.
@@ -192,7 +196,7 @@ class VectorStore:
         Raises:
             UsageError: Its name cannot be a file's.
             LibraryError: The file cannot be written, another program has been writing for too long, or the name
-                is taken and `replace` is not given.
+                is taken and `replace` is not given; what was there is in its place.
         """
         name = check_name(vector.name)
         return self._keeper.keep(vector.meta.model, name, _to_bytes(vector, name), replace=replace)

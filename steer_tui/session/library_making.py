@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from steer_tui.engine.extractchoices import parse_read
 from steer_tui.engine.types import ModelInfo
 from steer_tui.engine.vectormeta import MadeFor
-from steer_tui.errors import Cancelled, LibraryError, SteerError, UsageError
+from steer_tui.errors import Cancelled, SteerError, UsageError
 from steer_tui.library.catalogue import Listed
 from steer_tui.library.concept_writer import save_concept
 from steer_tui.library.concepts import Concept, load_concepts
-from steer_tui.library.entries import VectorEntry
+from steer_tui.library.entries import read_entry
+from steer_tui.library.keeper import Kept
 from steer_tui.library.names import check_name
 from steer_tui.library.trash import Removed
 from steer_tui.session.library_messages import (
@@ -46,6 +47,8 @@ from steer_tui.session.task import Task
 from steer_tui.session.troubles import explain
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from steer_tui.engine.vector import SteeringVector
 
 Failure = (Exception, SystemExit)
@@ -192,48 +195,39 @@ class LibraryMaking(LibraryDesk):
         Raises:
             SteerError: One could not be kept; what was there is in its place again.
         """
-        olds = self._own(vectors)
-        if is_new and olds:
-            raise LibraryError(f"there is a vector {olds[0].name!r} already", hint="choose another name")
-        removed: list[Removed] = []
-        paths = set()
+        kept: list[Kept] = []
         try:
-            removed += [self._store.remove(entry) for entry in olds]
             for vector in vectors.values():
-                paths.add(self._store.save(vector))
+                kept.append(self._store.keep(vector, replace=not is_new))
             if concept is not None:
                 save_concept(self._shop.paths, concept)
         except SteerError:
-            for removal in removed:
-                if removal.name not in {path.stem for path in paths}:
-                    self._store.restore(removal)
+            for one in reversed(kept):
+                self._store.remove(read_entry(one.path, is_bundled=False))
+                if one.earlier is not None:
+                    self._store.restore(one.earlier)
             raise
-        return _Kept(paths, tuple(removed))
-
-    def _own(self, names: Iterable[str]) -> list[VectorEntry]:
-        """Return the user's own vectors of these names for the model in use."""
-        wanted = set(names)
-        listed = self._store.catalogue(self._info)
-        own = (line.entry for line in listed if line.is_for_model and not line.entry.bundled)
-        return [entry for entry in own if entry.name in wanted]
+        return _Kept([one.path for one in kept], [one.earlier for one in kept if one.earlier is not None])
 
 
 class _Kept:
     """New files, and what went to the trash for them."""
 
-    def __init__(self, paths: Iterable[Any], removed: tuple[Removed, ...]) -> None:
+    def __init__(self, paths: Iterable[Path], removed: Iterable[Removed]) -> None:
         self.paths = set(paths)
-        self._removed = removed
+        self._removed = tuple(removed)
 
     def change(self, listed: Iterable[Listed], verb: str = "made") -> Change:
         """Return it as something that can be taken back."""
         entries = tuple(line.entry for line in listed if line.entry.path in self.paths)
         undo: tuple[Command, ...] = (RemoveVectors(entries, is_undo=True),)
+        names = tuple(entry.name for entry in entries)
+        words = f"{names[0] if len(names) == 1 else f'{len(names)} vectors'} {verb}"
         if self._removed:
             undo = (*undo, RestoreVectors(self._removed, is_undo=True))
-        names = tuple(entry.name for entry in entries)
-        what = names[0] if len(names) == 1 else f"{len(names)} vectors"
-        return Change(f"{what} {verb}", undo, names)
+            earlier = "the earlier one is" if len(self._removed) == 1 else f"{len(self._removed)} earlier ones are"
+            words += f"; {earlier} in the trash"
+        return Change(words, undo, names)
 
 
 def task_stopped(task: Task) -> None:

@@ -13,6 +13,7 @@ from steer_tui.engine.types import ModelInfo
 from steer_tui.errors import LibraryError, RecipeError, SteerError
 from steer_tui.library.catalogue import Listed
 from steer_tui.library.concepts import Concept, load_concepts
+from steer_tui.library.entries import read_entry
 from steer_tui.library.store import LoadedVectors
 from steer_tui.paths import Paths
 from steer_tui.session.messages import VectorSummary
@@ -143,7 +144,7 @@ class Shelf:
             self._loaded.warnings.pop(name, None)
             if trouble is None:
                 try:
-                    self._store.save(vector)
+                    self._loaded.entries[name] = read_entry(self._store.save(vector), is_bundled=False)
                 except SteerError as error:
                     trouble = error
         return trouble

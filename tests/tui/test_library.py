@@ -371,8 +371,12 @@ async def test_making_under_the_same_names_keeps_what_was_there(paths: Paths) ->
     engine.keep(vector("happy", method="probe"))
     async with workbench(paths, engine) as bench:
         await open_library(bench)
+        await bench.press("c", "right", "tab", "right", "tab", "tab", "right")
+        assert "1 earlier one of yours goes to the trash" in bench.screen
+        await bench.press("escape")
         library(bench).send(MakeVectors(("happy",), "pca"))
         await bench.settle()
+        assert "happy made; the earlier one is in the trash: u takes it back" in bench.toasts
         entry = next(entry for entry in engine.store.list() if not entry.bundled)
         assert entry.meta is not None and entry.meta.method == "pca"
         await bench.press("u")

@@ -84,6 +84,7 @@ def after(state: State, change: Change) -> State:
     kept, trash = dict(state.kept), list(state.trash)
     match change.kind:
         case "save":
+            trash += [kept[change.name]] if change.name in kept else []
             kept[change.name] = (change.serial, ())
         case "rename":
             kept[change.new] = kept.pop(change.name)
@@ -96,6 +97,13 @@ def after(state: State, change: Change) -> State:
             trash.remove(found)
             kept[change.name] = found
     return State(kept, tuple(sorted(trash)))
+
+
+def midway(state: State, change: Change) -> State:
+    """Return what a kill within a change may leave besides what was there before it and what is there after it."""
+    if change.kind != "save" or change.name not in state.kept:
+        return state
+    return State(state.kept, tuple(sorted((*state.trash, state.kept[change.name]))))
 
 
 def pick(state: State, serial: int, dice: random.Random) -> Change:

@@ -41,6 +41,22 @@ def test_two_files_make_a_vector(
     assert [(entry.name, entry.layers) for entry in own] == [("glad", (1, 2))]
 
 
+def test_the_vector_that_had_the_name_goes_to_the_trash_and_comes_back_under_another(
+    capsys: pytest.CaptureFixture[str], model: str, files: list[str], paths: Paths
+) -> None:
+    assert main(["extract", "glad", *files, "--model", model, "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)
+    before = Path(first["path"]).read_bytes()
+    assert first["replaced"] is None
+    assert main(["extract", "glad", *files, "--method", "pca", "--model", model, "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert Path(json.loads(out)["replaced"]).read_bytes() == before
+    assert err == "the earlier glad is in the trash: `steer-tui vectors restore glad --as NEW` brings it back\n"
+    assert main(["vectors", "restore", "glad", "--as", "glad2", "--model", model]) == 0
+    found = {entry.name: entry.meta and entry.meta.method for entry in VectorStore(paths).list() if not entry.bundled}
+    assert found == {"glad": "pca", "glad2": "mean"} and VectorStore(paths).trash() == []
+
+
 def test_a_bundled_concept_makes_a_vector(capsys: pytest.CaptureFixture[str], model: str) -> None:
     assert main(["extract", "happy", "--model", model]) == 0
     out = capsys.readouterr().out
@@ -74,7 +90,7 @@ def test_examples_and_choices_come_from_the_command_line(
     assert {name: meta[name] for name in expected} == expected
     assert meta["advice"] and Path(meta["path"]).is_file()
     kept = VectorStore(paths).load(Path(meta["path"]))
-    assert kept.meta.to_json() == {name: meta[name] for name in meta if name not in ("advice", "path")}
+    assert kept.meta.to_json() == {name: meta[name] for name in meta if name not in ("advice", "path", "replaced")}
     assert kept.meta.site == meta["site"]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from steer_tui.errors import LibraryError
 from steer_tui.library.pairfiles import read_pairs
 from steer_tui.library.store import VectorStore
 from steer_tui.paths import Paths
@@ -119,11 +120,30 @@ def test_a_vector_that_gives_its_place_comes_back_with_undo(listener: Listener, 
     before = entry(store, "happy-2").path.read_bytes()
     listener.engine.send(MakeConcept("happy-2", read_pairs("wet | dry")))
     change = listener.wait(ConceptMade).change
-    assert change is not None and len(store.trash()) == 1
+    assert change is not None and change.words == "happy-2 made; the earlier one is in the trash"
+    assert len(store.trash()) == 1
     for undo in change.undo:
         listener.engine.send(undo)
         listener.wait(LibraryChanged)
     assert entry(store, "happy-2").path.read_bytes() == before
+
+
+def test_where_one_of_several_cannot_be_kept_all_are_as_they_were(
+    listener: Listener, store: VectorStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.save(vector("happy", -3.0))
+    before = {found.name: found.path.read_bytes() for found in own(store)}
+    keep = VectorStore.keep
+
+    def refuse(self: VectorStore, vector: Any, *, replace: bool = True) -> Any:
+        if vector.name == "sad":
+            raise LibraryError("the disk is full")
+        return keep(self, vector, replace=replace)
+
+    monkeypatch.setattr(VectorStore, "keep", refuse)
+    listener.engine.send(MakeVectors(("happy", "sad")))
+    assert listener.wait(LibraryRefused).message == "the disk is full"
+    assert {found.name: found.path.read_bytes() for found in own(store)} == before
 
 
 def test_verify_compare_export_and_import(listener: Listener, store: VectorStore, tmp_path: Path) -> None:

@@ -90,10 +90,11 @@ def test_a_file_holds_what_the_contract_says(store: VectorStore, paths: Paths) -
     assert {"created", "best_layers", "residual_norm", "origin", "diagnostics", "source"} <= set(meta)
 
 
-def test_saving_again_replaces(store: VectorStore) -> None:
-    store.save(vector())
-    path = store.save(vector(scale=2.0))
+def test_saving_again_replaces_and_the_earlier_one_is_in_the_trash(store: VectorStore) -> None:
+    before = store.save(vector()).read_bytes()
+    path, earlier = (kept := store.keep(vector(scale=2.0))).path, kept.earlier
     assert torch.equal(store.load(path).layers[1], vector(scale=2.0).layers[1])
+    assert earlier is not None and [earlier] == store.trash() and earlier.path.read_bytes() == before
     assert len(own(store)) == 1
     assert [entry.name for entry in path.parent.iterdir() if entry.name.endswith(TEMPORARY_SUFFIX)] == []
 

@@ -32,6 +32,7 @@ class MakeForm(FormDialog[MakeVectors]):
         self._lacking = tuple(item.name for item in concepts if not item.has_vector and not item.problem)
         self._all = tuple(item.name for item in concepts if item.is_concept and not item.problem)
         lacking = f"{len(self._lacking)} of {len(self._all)} concepts have no vector for this model"
+        self._own = frozenset(item.name for item in concepts if item.has_vector and not item.bundled)
         self.which = Choices("which", [Option(MISSING, lacking), Option(ALL, f"all {len(self._all)} concepts")])
         self.which.value = MISSING if self._lacking else ALL
         self.method = Choices("method", [Option(name, help) for name, help in METHODS.items()])
@@ -71,7 +72,11 @@ class MakeForm(FormDialog[MakeVectors]):
             return [("every concept has its vector: choose all", "muted")]
         self.button.is_ready = True
         shown = ", ".join(f"{name}{self._suffix}" for name in names)
-        return [(f"{counted(len(names), 'vector')} in one pass", "good"), (shown, "muted")]
+        made = f"{counted(len(names), 'vector')} in one pass"
+        earlier = sum(f"{name}{self._suffix}" in self._own for name in names)
+        if earlier:
+            made += f"; {counted(earlier, 'earlier one')} of yours {'goes' if earlier == 1 else 'go'} to the trash"
+        return [(made, "good"), (shown, "muted")]
 
     def submit(self) -> None:
         """Answer."""
