@@ -115,7 +115,7 @@ class HistoryScreen(HistoryMoves):
         else:
             self._use(record)
 
-    def on_history_list_chosen(self) -> None:
+    def on_filter_pane_chosen(self) -> None:
         """Open the clicked entry."""
         self.act_open()
 

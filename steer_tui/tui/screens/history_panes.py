@@ -168,7 +168,7 @@ class HistoryPanes(WorkbenchScreen):
         self._list_turn += 1
         self.read_page(0)
 
-    def on_history_list_moved(self) -> None:
+    def on_row_list_moved(self) -> None:
         """Show the entry under the cursor."""
         entry, record = self.entries.current, self.record
         if entry is None or record is None or key_of(record.entry) != key_of(entry) or record.entry != entry:

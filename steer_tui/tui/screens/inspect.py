@@ -35,8 +35,6 @@ from steer_tui.tui.screens.inspect_file import LOOK
 from steer_tui.tui.screens.inspect_points import PointActions
 from steer_tui.tui.widgets.filterable import FilterPane
 from steer_tui.tui.widgets.hook_list import HookList
-from steer_tui.tui.widgets.points import Points
-from steer_tui.tui.widgets.watch_list import WatchList
 
 PAUSE_REMOTE = 0.3
 """Seconds between two drawings of the statistics over SSH."""
@@ -182,15 +180,11 @@ class InspectScreen(PointActions):
 
     # What the panes say
 
-    def on_points_moved(self, event: Points.Moved) -> None:
-        """Let the bottom line follow."""
-        self.show_status()
-
-    def on_points_chosen(self, event: Points.Chosen) -> None:
+    def on_filter_pane_chosen(self) -> None:
         """Do what enter does."""
         self.act_open()
 
-    def on_watch_list_moved(self, event: WatchList.Moved) -> None:
+    def on_row_list_moved(self) -> None:
         """Let the bottom line follow."""
         self.show_status()
 

@@ -45,7 +45,7 @@ class LibraryScreen(LibraryNews):
         elif current is not None:
             steer_with(self.bench_app, current.entry.name)
 
-    def on_vector_list_chosen(self) -> None:
+    def on_filter_pane_chosen(self) -> None:
         """Steer with the clicked vector."""
         self.bench_app.act("open")
 

@@ -131,11 +131,11 @@ class LibraryPanes(WorkbenchScreen):
         self.go_to("vectors")
         self.vectors.start_filter()
 
-    def on_vector_list_moved(self) -> None:
+    def on_row_list_moved(self) -> None:
         """Show the vector under the cursor."""
         self.details.show(self.vectors.current)
         self.show_status()
 
-    def on_vector_list_filter_changed(self) -> None:
+    def on_filter_pane_filter_changed(self) -> None:
         """Show other keys while the filter is written."""
         self.show_status()

@@ -116,16 +116,17 @@ class RecipeActions(SteerPanes):
 
     # What the panes ask for
 
-    def on_concepts_moved(self, event: Concepts.Moved) -> None:
+    def on_row_list_moved(self) -> None:
         """Select the term of the concept under the cursor, if it has one."""
-        self.bench_app.change(self.bench_app.bench.select_name(event.name))
-        self.show_status()
+        if self.concepts.current is not None:
+            self.bench_app.change(self.bench_app.bench.select_name(self.concepts.current.name))
+            self.show_status()
 
     def on_concepts_toggled(self, event: Concepts.Toggled) -> None:
         """Switch the clicked concept."""
         self.toggle(event.name)
 
-    def on_concepts_filter_changed(self) -> None:
+    def on_filter_pane_filter_changed(self) -> None:
         """Show other keys while the filter is written."""
         self.show_status()
 

@@ -25,10 +25,10 @@ class ThemePicker(Dialog[str]):
         """Keep one height while it is narrowed."""
         return self.picker.natural_height
 
-    def on_picker_moved(self, event: Picker.Moved) -> None:
+    def on_row_list_moved(self) -> None:
         """Wear what is under the cursor."""
-        if event.choice is not None:
-            self._wardrobe.wear(event.choice.id)
+        if self.picker.current is not None:
+            self._wardrobe.wear(self.picker.current.id)
 
     def on_picker_chosen(self, event: Picker.Chosen) -> None:
         """Keep what is worn."""

@@ -1,4 +1,4 @@
-"""A pane whose list is narrowed by words typed above it. Knows nothing of what the list holds."""
+"""A list that is narrowed by words typed above it. Knows nothing of what the list holds."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ from textual import events
 from textual.message import Message
 
 from steer_tui.tui.safe import fit, label
-from steer_tui.tui.widgets.pane import Pane, Part
+from steer_tui.tui.widgets.pane import Part
+from steer_tui.tui.widgets.row_list import RowList
 
 
-class FilterPane(Pane):
-    """A pane with a filter in its first line; a subclass narrows its rows in `filter_changed`."""
+class FilterPane(RowList):
+    """A list with a filter in its first line; a subclass narrows its rows in `filter_changed`."""
 
     head_count = 1
     FILTER_NOTE = "/ filter"
 
     class FilterChanged(Message):
         """The filter's text or mode changed."""
+
+    class Chosen(Message):
+        """Someone clicked on the row that has the cursor."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -26,9 +30,6 @@ class FilterPane(Pane):
 
     def filter_changed(self) -> None:
         """Narrow the rows."""
-
-    def move(self, amount: int) -> None:
-        """Move the cursor by so many rows."""
 
     def start_filter(self) -> None:
         """Let letters go to the filter."""
@@ -81,6 +82,21 @@ class FilterPane(Pane):
         """Leave the filter when the keyboard goes elsewhere."""
         if self.filtering:
             self.stop_filter(clear=False)
+
+    def on_click(self, event: events.Click) -> None:
+        """Write the filter where it is clicked, else act on the clicked row."""
+        y = event.y - self.gutter.top
+        if y < 1:
+            self.start_filter()
+        elif y >= self.head_count and self.line_at(y) < self.row_total():
+            self.click_row(self.line_at(y), event.x)
+
+    def click_row(self, index: int, x: int) -> None:
+        """Move to a row that was clicked at column `x`; a second click chooses it."""
+        again = index == self.cursor
+        self.go(index)
+        if again:
+            self.post_message(self.Chosen())
 
     def head_line(self, index: int, width: int) -> list[Part]:
         """Return the filter."""

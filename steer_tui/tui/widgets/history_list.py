@@ -6,7 +6,6 @@ pages by messages.
 
 from __future__ import annotations
 
-from textual import events
 from textual.message import Message
 
 from steer_tui.session.history_file import PAGE
@@ -29,7 +28,6 @@ class HistoryList(FilterPane):
 
     TITLE = "History"
     FILTER_NOTE = "/ filter: words, is:run, is:sweep, is:starred, seed:7, on:2026-05-31"
-    has_hover = True
 
     class Needs(Message):
         """A page is looked at that is not there."""
@@ -38,12 +36,6 @@ class HistoryList(FilterPane):
             super().__init__()
             self.number = number
 
-    class Moved(Message):
-        """The cursor came to stand on another entry."""
-
-    class Chosen(Message):
-        """Someone clicked on the entry under the cursor."""
-
     class Narrowed(Message):
         """Another filter was typed."""
 
@@ -51,7 +43,6 @@ class HistoryList(FilterPane):
         super().__init__(id=id)
         self.total: int | None = None
         """How many there are; None before the first page came."""
-        self.cursor = 0
         self.marked: Key | None = None
         """The entry that the next one is compared with."""
         self._pages: dict[int, tuple[HistoryEntry, ...]] = {}
@@ -75,9 +66,7 @@ class HistoryList(FilterPane):
         self._pages[number] = page.entries
         self._keep_cursor(before, number)
         self.say(f"{page.total:,}" if not self.filter_text else f"{page.total:,} match")
-        self.top = min(self.top, self.last_top)
-        self.show_line(self.cursor)
-        self.refresh()
+        self.show_cursor()
         if before is None or before != self.current:
             self.post_message(self.Moved())
 
@@ -112,17 +101,6 @@ class HistoryList(FilterPane):
             self._asked.add(number)
             self.post_message(self.Needs(number))
 
-    # The cursor and the filter
-
-    def move(self, amount: int) -> None:
-        """Move the cursor."""
-        at = min(max(0, self.cursor + amount), max(0, (self.total or 0) - 1))
-        if at != self.cursor:
-            self.cursor = at
-            self.show_line(at)
-            self.refresh()
-            self.post_message(self.Moved())
-
     def filter_changed(self) -> None:
         """Ask for what the filter lets through."""
         if self.filter_text != self._filter:
@@ -131,26 +109,11 @@ class HistoryList(FilterPane):
             self._asked.clear()
             self.post_message(self.Narrowed())
 
-    def on_click(self, event: events.Click) -> None:
-        """Move to the clicked entry; a second click opens it."""
-        row = event.y - self.gutter.top
-        index = self.line_at(row)
-        if row < self.head_count:
-            return self.start_filter()
-        if 0 <= index < (self.total or 0):
-            if index == self.cursor:
-                self.post_message(self.Chosen())
-            self.move(index - self.cursor)
-
     # Lines
 
-    def line_total(self) -> int:
+    def row_total(self) -> int:
         """Return the number of entries."""
-        return self.total or 1
-
-    def is_cursor(self, index: int) -> bool:
-        """Say whether the line is under the cursor."""
-        return bool(self.total) and index == self.cursor
+        return self.total or 0
 
     def line(self, index: int, width: int) -> list[Part]:
         """Return an entry's row."""

@@ -9,7 +9,8 @@ from textual import events
 from textual.message import Message
 
 from steer_tui.tui.safe import fit, label
-from steer_tui.tui.widgets.pane import Pane, Part
+from steer_tui.tui.widgets.pane import Part
+from steer_tui.tui.widgets.row_list import RowList
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,10 @@ class Choice:
     """Whether it is the one in use."""
 
 
-class Picker(Pane):
+class Picker(RowList):
     """Choices under a line that narrows them."""
 
     head_count = 2
-    has_hover = True
 
     class Chosen(Message):
         """Enter was pressed: on a choice, or on words that match none."""
@@ -44,13 +44,6 @@ class Picker(Pane):
             self.choice = choice
             self.words = words
 
-    class Moved(Message):
-        """The cursor came to stand on another choice."""
-
-        def __init__(self, choice: Choice | None) -> None:
-            super().__init__()
-            self.choice = choice
-
     def __init__(self, title: str, invitation: str) -> None:
         self.TITLE = title
         super().__init__(id="picker")
@@ -59,21 +52,19 @@ class Picker(Pane):
         self.empty_note = "nothing matches"
         self._invitation = invitation
         self._choices: Sequence[Choice] = ()
-        self._shown: list[Choice] = []
-        self._cursor = 0
+        self._rows: list[Choice] = []
 
     def show(self, choices: Sequence[Choice], current: str = "") -> None:
         """Offer these; the cursor stands on `current`, where it is among them."""
         self._choices = choices
         self._narrow()
-        self._cursor = next((index for index, item in enumerate(self._shown) if item.id == current), 0)
-        self.show_line(self._cursor)
-        self.refresh()
+        self.cursor = next((index for index, item in enumerate(self._rows) if item.id == current), 0)
+        self.show_cursor()
 
     @property
     def current(self) -> Choice | None:
         """The choice under the cursor."""
-        return self._shown[self._cursor] if self._cursor < len(self._shown) else None
+        return self._rows[self.cursor] if self.cursor < len(self._rows) else None
 
     @property
     def natural_height(self) -> int:
@@ -82,8 +73,8 @@ class Picker(Pane):
 
     def _narrow(self) -> None:
         wanted = self.words.strip().casefold()
-        self._shown = self._matching(wanted) or self._matching(wanted.partition(" ")[0])
-        self._cursor = 0
+        self._rows = self._matching(wanted) or self._matching(wanted.partition(" ")[0])
+        self.cursor = 0
         self.top = 0
         self.refresh()
 
@@ -91,15 +82,6 @@ class Picker(Pane):
         """Return the choices that fit, the best first; a first word alone may be followed by a value."""
         ranked = [(rank, index, item) for index, item in enumerate(self._choices) if (rank := _rank(item, wanted)) < 9]
         return [item for _, _, item in sorted(ranked, key=lambda entry: entry[:2])]
-
-    def move(self, amount: int) -> None:
-        """Move the cursor."""
-        at = min(max(0, self._cursor + amount), max(0, len(self._shown) - 1))
-        if at != self._cursor:
-            self._cursor = at
-            self.show_line(at)
-            self.refresh()
-            self.post_message(self.Moved(self.current))
 
     # Keys and mouse
 
@@ -136,25 +118,17 @@ class Picker(Pane):
     def _type(self, words: str) -> None:
         self.words = words
         self._narrow()
-        self.post_message(self.Moved(self.current))
+        self.post_message(self.Moved())
 
     def on_click(self, event: events.Click) -> None:
         """Choose the clicked row."""
         index = self.line_at(event.y - self.gutter.top)
-        if 0 <= index < len(self._shown):
-            self._cursor = index
+        if 0 <= index < len(self._rows):
+            self.cursor = index
             self.refresh()
             self.post_message(self.Chosen(self.current, self.words))
 
     # Lines
-
-    def line_total(self) -> int:
-        """Return the number of choices that match."""
-        return len(self._shown) or 1
-
-    def is_cursor(self, index: int) -> bool:
-        """Say whether the line is under the cursor."""
-        return bool(self._shown) and index == self._cursor
 
     def head_line(self, index: int, width: int) -> list[Part]:
         """Return the line that is typed into, and a rule."""
@@ -166,10 +140,10 @@ class Picker(Pane):
 
     def line(self, index: int, width: int) -> list[Part]:
         """Return a choice's row."""
-        if not self._shown:
+        if not self._rows:
             return [(fit(f"  {self.empty_note}", width, self.glyphs.ellipsis), "muted")]
-        item = self._shown[index]
-        cursor = self.glyphs.cursor if index == self._cursor else " "
+        item = self._rows[index]
+        cursor = self.glyphs.cursor if index == self.cursor else " "
         sign = self.glyphs.on if item.marked else " "
         right = label(item.right)
         room = width - 4 - len(right) - 1

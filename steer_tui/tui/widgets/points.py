@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 
 from rich.cells import cell_len
-from textual import events
-from textual.message import Message
 
 from steer_tui.engine.hookvalues import PointInfo
 from steer_tui.session.hook_edits import OUTPUT
@@ -29,20 +27,12 @@ class Points(FilterPane):
 
     TITLE = "Points"
     FILTER_NOTE = "/ filter: resid_post, 3 attn"
-    has_hover = True
-
-    class Moved(Message):
-        """The cursor came to stand on another row."""
-
-    class Chosen(Message):
-        """Someone clicked on the row that has the cursor."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.tree_of = PointTree()
         self._unfolded: set[str] = set()
         self._rows: list[PointRow] = []
-        self._cursor = 0
         self._watched: Set[str] = frozenset()
         self._hooked: Mapping[str, int] = {}
 
@@ -75,7 +65,7 @@ class Points(FilterPane):
     @property
     def row(self) -> PointRow | None:
         """The row under the cursor."""
-        return self._rows[self._cursor] if self._cursor < len(self._rows) else None
+        return self._rows[self.cursor] if self.cursor < len(self._rows) else None
 
     @property
     def current(self) -> PointInfo | None:
@@ -95,12 +85,10 @@ class Points(FilterPane):
         self._rows = self.tree_of.matching(words) if words else self.tree_of.rows(self._unfolded)
         if not words:
             self._open_to(kept)
-        self._cursor = next((index for index, row in enumerate(self._rows) if row.key == kept), 0)
+        self.cursor = next((index for index, row in enumerate(self._rows) if row.key == kept), 0)
         total = len(self.tree_of.points)
         self.say(f"{len(self._rows)} of {total}" if words else f"{total} points" if total else "")
-        self.top = min(self.top, self.last_top)
-        self.show_line(self._cursor)
-        self.refresh()
+        self.show_cursor()
         self.post_message(self.Moved())
 
     def _open_to(self, name: str) -> None:
@@ -111,30 +99,17 @@ class Points(FilterPane):
 
     # The cursor
 
-    def move(self, amount: int) -> None:
-        """Move the cursor by so many rows."""
-        self._move_to(min(max(0, self._cursor + amount), max(0, len(self._rows) - 1)))
-
     def move_to(self, name: str) -> None:
         """Put the cursor on a point, opening what hides it; nothing while a filter hides it."""
         if not self.filter_text:
             self._open_to(name)
         found = next((index for index, row in enumerate(self._rows) if row.point and row.point.name == name), None)
         if found is not None:
-            self._move_to(found)
-
-    def _move_to(self, index: int) -> None:
-        if index != self._cursor:
-            self._cursor = index
-            self.show_line(index)
-            self.refresh()
-            self.post_message(self.Moved())
+            self.go(found)
 
     def on_resize(self) -> None:
         """Keep the cursor in sight."""
-        self.top = min(self.top, self.last_top)
-        self.show_line(self._cursor)
-        self.refresh()
+        self.show_cursor()
 
     def is_open(self) -> bool:
         """Say whether the row under the cursor is an open folder."""
@@ -148,9 +123,9 @@ class Points(FilterPane):
         if row.folder and row.folder in self._unfolded:
             self._unfolded.discard(row.folder)
             return self._again(row)
-        for index in range(self._cursor - 1, -1, -1):
+        for index in range(self.cursor - 1, -1, -1):
             if self._rows[index].depth < row.depth:
-                self._move_to(index)
+                self.go(index)
                 return True
         return False
 
@@ -165,34 +140,13 @@ class Points(FilterPane):
     def _again(self, row: PointRow) -> bool:
         """Make the rows anew, the cursor on the same one."""
         self._rows = self.tree_of.rows(self._unfolded)
-        self._cursor = next((index for index, other in enumerate(self._rows) if other.key == row.key), 0)
+        self.cursor = next((index for index, other in enumerate(self._rows) if other.key == row.key), 0)
         self.top = min(self.top, self.last_top)
-        self.show_line(min(self._cursor + self.body_height - 2, len(self._rows) - 1) if self.is_open() else 0)
-        self.show_line(self._cursor)
-        self.refresh()
+        self.show_line(min(self.cursor + self.body_height - 2, len(self._rows) - 1) if self.is_open() else 0)
+        self.show_cursor()
         return True
 
-    def on_click(self, event: events.Click) -> None:
-        """Move to the clicked row; a second click acts on it."""
-        y = event.y - self.gutter.top
-        if y < self.head_count:
-            return self.start_filter()
-        index = self.line_at(y)
-        if 0 <= index < len(self._rows):
-            again = index == self._cursor
-            self._move_to(index)
-            if again:
-                self.post_message(self.Chosen())
-
     # Lines
-
-    def line_total(self) -> int:
-        """Return the number of rows shown."""
-        return len(self._rows) or 1
-
-    def is_cursor(self, index: int) -> bool:
-        """Say whether the line is under the cursor."""
-        return bool(self._rows) and index == self._cursor
 
     def line(self, index: int, width: int) -> list[Part]:
         """Return a row: its fold sign or mark, its name, its shape or what is inside."""
@@ -212,7 +166,7 @@ class Points(FilterPane):
         if cell_len(name) > room and self.filter_text:
             name = name.removeprefix("blocks.")
         return [
-            (self.glyphs.cursor if index == self._cursor else " ", "accent"),
+            (self.glyphs.cursor if index == self.cursor else " ", "accent"),
             (sign, sign_paint),
             (f" {lead}", "muted"),
             (fit(name, room, self.glyphs.ellipsis), self._name_paint(row)),

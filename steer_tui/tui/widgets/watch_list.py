@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterable, Sequence
 
 from textual.geometry import Region
-from textual.message import Message
 from textual.timer import Timer
 
 from steer_tui.engine.hookvalues import HookSpec, Watched
@@ -17,7 +16,8 @@ from steer_tui.tui.numbers import MISSING, plain, signed, spark
 from steer_tui.tui.point_rows import short_name
 from steer_tui.tui.safe import fit, fit_right, label
 from steer_tui.tui.watch_history import FIELDS, PointHistory, WatchHistory
-from steer_tui.tui.widgets.pane import Pane, Part
+from steer_tui.tui.widgets.pane import Part
+from steer_tui.tui.widgets.row_list import RowList
 
 WIDE, WIDEST = 62, 92
 """From these many cells on, the columns are six and eight."""
@@ -26,14 +26,10 @@ DETAIL = len(FIELDS) + 1
 LEAST_SPARK = 6
 
 
-class WatchList(Pane):
+class WatchList(RowList):
     """One row per watched point; all five numbers of the one under the cursor below, where there is room."""
 
     TITLE = "Watch"
-    has_hover = True
-
-    class Moved(Message):
-        """The cursor came to stand on another point."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -42,7 +38,6 @@ class WatchList(Pane):
         """Seconds between two drawings while text streams."""
         self.specs: tuple[HookSpec, ...] = ()
         """What is watched; those that are off are drawn faint."""
-        self.cursor = 0
         self._drawn = 0.0
         self._timer: Timer | None = None
         self.empty_note = "space on a point watches it"
@@ -111,35 +106,20 @@ class WatchList(Pane):
         """The watch under the cursor."""
         return self.specs[self.cursor] if self.cursor < len(self.specs) else None
 
-    def move(self, amount: int) -> None:
-        """Move the cursor."""
-        at = min(max(0, self.cursor + amount), max(0, len(self.specs) - 1))
-        if at != self.cursor:
-            self.cursor = at
-            self.show_line(at)
-            self.refresh()
-            self.post_message(self.Moved())
-
     def move_to(self, spec: HookSpec) -> None:
         """Put the cursor on a watch."""
         if spec in self.specs:
-            self.move(self.specs.index(spec) - self.cursor)
+            self.go(self.specs.index(spec))
 
     def on_resize(self) -> None:
         """Keep the cursor in sight."""
-        self.top = min(self.top, self.last_top)
-        self.show_line(self.cursor)
-        self.refresh()
+        self.show_cursor()
 
     # Lines
 
-    def line_total(self) -> int:
+    def row_total(self) -> int:
         """Return the number of watched points."""
-        return len(self.specs) or 1
-
-    def is_cursor(self, index: int) -> bool:
-        """Say whether the line is under the cursor."""
-        return bool(self.specs) and index == self.cursor
+        return len(self.specs)
 
     def _columns(self, width: int) -> list[tuple[str, int]]:
         """Return the numbers that have columns and their widths."""
