@@ -27,7 +27,7 @@ def run(options: Options, args: argparse.Namespace) -> int:
     if args.json:
         print_json({"version": 1, "points": [point.to_json() for point in chosen]})
         return 0
-    rows = [[point.name, point.module, "x".join(map(str, point.shape)), _remark(point)] for point in chosen]
+    rows = [[point.name, point.module, " x ".join(map(str, point.shape)), _remark(point)] for point in chosen]
     print_table(["point", "module", "shape", ""], rows)
     note(f"{len(chosen)} of {len(points)} points")
     return 0

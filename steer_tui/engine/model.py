@@ -5,8 +5,9 @@ Promises nothing about where it came from (`loading` does that) and installs no 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path, PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -17,6 +18,11 @@ from steer_tui.engine.prompt import encode, has_chat_template
 from steer_tui.engine.structure import Structure, find_structure
 from steer_tui.engine.types import ModelInfo
 from steer_tui.errors import ModelError
+
+if TYPE_CHECKING:
+    from steer_tui.engine.sweepgrid import SweepResult
+    from steer_tui.engine.sweeprequest import SweepRequest
+    from steer_tui.engine.vector import SteeringVector
 
 
 class LanguageModel(Hooked):
@@ -77,6 +83,12 @@ class LanguageModel(Hooked):
                 hint="it was made for another model; put the right tokenizer beside the weights",
             )
         return ids
+
+    def sweep(self, request: SweepRequest, vectors: Mapping[str, SteeringVector], **options: Any) -> SweepResult:
+        """Run every cell of a sweep: `steer_tui.sweep` with this model; arguments, options and errors are its own."""
+        from steer_tui.engine.sweep import sweep
+
+        return sweep(self, request, vectors, **options)
 
     def _describe(self, ref: str | None, id: str | None, stored: Stored | None) -> ModelInfo:
         config = self.model.config.get_text_config()

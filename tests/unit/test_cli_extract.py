@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -153,4 +154,7 @@ def test_points_name_module_and_shape(capsys: pytest.CaptureFixture[str], model:
     assert points["blocks.3.hook_resid_post"]["shape"] == ["batch", "pos", 32]
     assert "model.layers.0.self_attn.q_proj" in points
     assert main(["points", "--model", model]) == 0
-    assert "blocks.0.hook_resid_pre" in capsys.readouterr().out
+    rows = [re.split(r" {2,}", line) for line in capsys.readouterr().out.splitlines()]
+    told = {row[0]: row[2].split(" x ") for row in rows[1:] if len(row) > 2}
+    assert told["blocks.0.attn.hook_z"] == list(map(str, points["blocks.0.attn.hook_z"]["shape"]))
+    assert told["blocks.0.hook_resid_pre"] == ["batch", "pos", "32"]

@@ -140,6 +140,15 @@ def test_without_measures_there_are_texts() -> None:
     assert all(cell.distinct_2 is not None for cell in grid.cells) and grid.best is None
 
 
+def test_a_model_sweeps_itself_as_the_function_does() -> None:
+    lm = shared_lm()
+    vectors = new_vectors(lm, "happy")
+    told: list[Cell] = []
+    found = lm.sweep(asked(strengths=(2.0,)), vectors, on_cell=told.append)
+    same(found, sweep(lm, asked(strengths=(2.0,)), vectors))
+    assert sorted(cell.key for cell in told) == sorted(keys(found)) and len(told) == 1 + len(ROWS)
+
+
 def test_the_demo_models_concepts_have_a_share_of_texts_by_words() -> None:
     lm, request = new_lm(), asked(seeds=tuple(range(6)))
     vectors = new_vectors(lm, "happy")
