@@ -135,9 +135,7 @@ class Hooked:
         """
         batch = batch_of(self, prompt, raw)
         if not reset_hooks_end:
-            for wanted, hook in fwd_hooks:
-                for point in self.layers.matching(wanted):
-                    self.layers.register_hook(point.name, hook, rows=rows)
+            self.layers.put(fwd_hooks, rows=rows)
             return self._run(batch, return_type, keep_graph)
         with self.layers.hooked(fwd_hooks, rows=rows):
             return self._run(batch, return_type, keep_graph)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sysconfig
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,8 @@ from steer_tui.text import one_line
 
 _PACKAGE = str(Path(__file__).resolve().parents[1])
 _LONGEST = 300
+_PYTHON = str(Path(sysconfig.get_path("stdlib"), "_")).removesuffix("_")
+"""Folder of Python's own modules, with what parts it from names below: their lines are not the user's."""
 
 
 class HookError(SteerError):
@@ -128,7 +131,8 @@ def _line_of(function: Callable[..., Any]) -> tuple[str | None, int | None]:
 
 
 def _is_foreign(filename: str) -> bool:
-    return filename.startswith((_PACKAGE, "<frozen")) or "site-packages" in filename or "dist-packages" in filename
+    ours = (_PACKAGE, _PYTHON, "<frozen")
+    return filename.startswith(ours) or "site-packages" in filename or "dist-packages" in filename
 
 
 def _short(dtype: torch.dtype) -> str:

@@ -164,6 +164,20 @@ def as_hook(hook: Hook | Callable[..., Any], rows: Sequence[int] | None = None) 
     return hook if isinstance(hook, Hook) else FunctionHook(hook, rows=rows)
 
 
+def as_pair(entry: Any) -> tuple[Any, Hook]:
+    """Return an entry of a list of hooks: where, and the hook.
+
+    Raises:
+        UsageError: It is no pair, or its second part no hook.
+    """
+    if isinstance(entry, (tuple, list)) and len(entry) == 2:
+        return entry[0], as_hook(entry[1])
+    raise UsageError(
+        f"hooks are given as pairs of a point and a hook, not {type(entry).__name__}",
+        hint='such as [("blocks.0.hook_resid_post", my_hook)]',
+    )
+
+
 def function_name(function: Callable[..., Any]) -> str:
     """Return what to call a function, partial objects and lambdas included."""
     while isinstance(function, functools.partial):

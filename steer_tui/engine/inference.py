@@ -7,7 +7,7 @@ nothing of generation.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -39,7 +39,11 @@ def batch_of(lm: Any, prompt: Prompt, raw: bool = True) -> tuple[Tensor, Tensor]
         UsageError: There is no text, ids are out of range, or a text is longer than the model's context.
     """
     words = lm.structure.embed.weight.shape[0]
+    if not isinstance(prompt, Iterable):
+        raise UsageError(f"{type(prompt).__name__} is no prompt", hint="give a text, texts, or token ids")
     if isinstance(prompt, Tensor):
+        if prompt.is_floating_point():
+            raise UsageError("a prompt of numbers holds token ids, which are whole", hint="give them as int64")
         ids = prompt.long().reshape(-1, prompt.shape[-1] if prompt.dim() else 1).to(lm.device)
         _check_ids([int(ids.min()), int(ids.max())] if ids.numel() else [], words)
         _check_length(lm, ids.shape[1])

@@ -161,6 +161,8 @@ class PointTable(Mapping[str, HookPoint]):
     def _name(self, signature: str | int | tuple[str, int]) -> str:
         if isinstance(signature, tuple):
             return full_name(signature[0], signature[1] if len(signature) > 1 else None, self._blocks)
+        if not isinstance(signature, (str, int)):
+            raise UsageError(f"{type(signature).__name__} names no hook point", hint="give a name, `layer_3` or 3")
         layer = _LAYER.fullmatch(str(signature))
         if isinstance(signature, int) or layer is not None:
             index = int(signature) if layer is None else int(layer.group(1))

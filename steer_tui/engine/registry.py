@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from steer_tui.engine.activation import laid_out_as
 from steer_tui.engine.hookerror import check_ids, checked, hook_error
-from steer_tui.engine.hooks import Controller, Detector, Hook, HookType, apply_hook, as_hook, user_code_of
+from steer_tui.engine.hooks import Controller, Detector, Hook, HookType, apply_hook, as_hook, as_pair, user_code_of
 from steer_tui.engine.moment import Moment, Pass
 from steer_tui.engine.points import HookPoint, PointTable
 from steer_tui.engine.site import Attached
@@ -146,15 +146,29 @@ class Layers:
         self, hooks: Iterable[tuple[Wanted, HookLike]], *, rows: Sequence[int] | None = None
     ) -> Iterator[list[str]]:
         """Have hooks on inside, each at a point, a list of points, or every point whose name a predicate likes."""
-        ids: list[str] = []
+        ids = self.put(hooks, rows=rows)
         try:
-            for wanted, hook in hooks:
-                ready = as_hook(hook)
-                for point in self.matching(wanted, ready.hook_type):
-                    ids.append(self._attach(point, ready, rows))
             yield ids
         finally:
             self._keep([one for one in self._attached if one.id not in ids])
+
+    def put(self, hooks: Iterable[tuple[Wanted, HookLike]], *, rows: Sequence[int] | None = None) -> list[str]:
+        """Put on hooks as `hooked` does, and return their ids; where one of them cannot be put, none is.
+
+        Raises:
+            UsageError: A point does not exist or cannot be had, or an entry is no pair of a point and a hook.
+        """
+        before = self._attached
+        ids: list[str] = []
+        try:
+            for entry in hooks:
+                wanted, ready = as_pair(entry)
+                for point in self.matching(wanted, ready.hook_type):
+                    ids.append(self._attach(point, ready, rows))
+        except BaseException:
+            self._keep(before)
+            raise
+        return ids
 
     @contextmanager
     def paused(self) -> Iterator[None]:

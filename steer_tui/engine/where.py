@@ -75,6 +75,8 @@ class Where:
             return [self.find(wanted, hook_type)]  # type: ignore[arg-type]
         if callable(wanted):
             return self.table.matching(wanted)
+        if not isinstance(wanted, Iterable):
+            return [self.find(wanted, hook_type)]
         return [self.find(signature, hook_type) for signature in wanted]
 
     def module_names(self) -> list[str]:

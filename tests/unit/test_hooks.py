@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from functools import partial
 from itertools import pairwise
@@ -424,6 +425,27 @@ def test_the_line_is_that_of_the_failing_statement() -> None:
     assert raised.value.file is None
 
 
+def test_the_line_is_the_users_where_a_library_of_python_raises() -> None:
+    def asks_a_library(activation: Tensor, hook: Any) -> None:
+        json.loads("no JSON")
+
+    with pytest.raises(HookError, match="JSONDecodeError") as raised:
+        model_of("gpt2").run_with_hooks(PROMPT, [(0, asks_a_library)])
+    assert (raised.value.file, raised.value.line) == (__file__, asks_a_library.__code__.co_firstlineno + 1)
+
+
+def test_hooks_that_stay_after_a_run_are_on_their_side_and_all_or_none() -> None:
+    lm = model_of("gpt2")
+    silence = FunctionController(None, lambda x: x * 0, hook_type="pre_forward")
+    during = lm.run_with_hooks(PROMPT, [("layer_1", silence)], reset_hooks_end=False)
+    assert torch.equal(lm(PROMPT), during)
+    lm.reset_hooks()
+    assert torch.equal(lm.run_with_hooks(PROMPT, [("blocks.1.hook_resid_pre", lambda x: x * 0)]), during)
+    with pytest.raises(UsageError, match="nowhere"):
+        lm.run_with_hooks(PROMPT, [(0, silence.function), ("nowhere", print)], reset_hooks_end=False)
+    assert is_clean(lm)
+
+
 @pytest.mark.parametrize("kind", ["gpt2", "bloom"])
 def test_an_error_while_text_streams_leaves_the_model_clean(kind: str) -> None:
     lm = model_of(kind)
@@ -445,9 +467,17 @@ def test_what_is_no_hook_and_what_is_no_prompt_is_refused() -> None:
     for wrong in ("text", 3, None):
         with pytest.raises(UsageError, match="no hook"):
             lm.add_hook(0, wrong)  # type: ignore[arg-type]
-    for prompt in ([], [[]], [10_000], torch.tensor([[-1]])):
+    for prompt in ([], [[]], [10_000], torch.tensor([[-1]]), torch.ones(1, 3), None, 7):
         with pytest.raises(UsageError):
-            lm(prompt)
+            lm(prompt)  # type: ignore[arg-type]
+    for entry in (0, "blocks.0.hook_resid_post", (0,)):
+        with pytest.raises(UsageError, match="pairs"):
+            lm.run_with_hooks(PROMPT, [entry])  # type: ignore[list-item]
+    for point in (1.5, None):
+        with pytest.raises(UsageError, match="names no hook point"):
+            lm.layers.register_hook(point, print)  # type: ignore[arg-type]
+        with pytest.raises(UsageError, match="names no hook point"):
+            lm.run_with_hooks(PROMPT, [(point, print)])  # type: ignore[list-item]
     with pytest.raises(UsageError, match="return_type"):
         lm(PROMPT, return_type="text")
     with pytest.raises(UsageError, match="tokens"):
