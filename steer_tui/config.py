@@ -1,21 +1,18 @@
 """The user's settings, in TOML.
 
-Promises that a broken file is reported and never lost, and that saving keeps the user's comments and unknown entries.
-Knows nothing of what the settings do.
+Promises that a broken file is reported and that nothing is ever written to it. Knows nothing of what the settings do.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from steer_tui.files import write_atomic
 from steer_tui.paths import Paths
-from steer_tui.text import clean, one_line
+from steer_tui.text import one_line
 
 MAX_FILE = 1 << 20
 DEVICES = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?")
@@ -24,7 +21,7 @@ DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Settings with their defaults; a default is not written to the file unless it was there."""
+    """Settings with their defaults."""
 
     model: str | None = None
     """What to load at the start; None is the model used last, else `demo`."""
@@ -66,60 +63,6 @@ def load_config(paths: Paths) -> Config:
     bad = [key for key in _CHECKS if key in entries and key not in good]
     problem = f"{_shown(paths)} has a value that cannot be used: {', '.join(bad)}" if bad else None
     return Config(**good, problem=problem)
-
-
-def save_config(paths: Paths, config: Config) -> None:
-    """Write the settings that differ from those in the file; what cannot be kept in it is kept beside it.
-
-    Raises:
-        LibraryError: The file cannot be written.
-    """
-    stored = load_config(paths)
-    changed = {key: value for key in _CHECKS if (value := getattr(config, key)) != getattr(stored, key)}
-    if not changed and stored.problem is None:
-        return
-    old = _old_bytes(paths)
-    text = _edited(old.decode(), changed) if stored.problem is None else None
-    if text is None:
-        if old:
-            write_atomic(paths.config_file.with_suffix(".toml.broken"), old)
-        text = _rewritten(config)
-    write_atomic(paths.config_file, text.encode())
-
-
-def _edited(text: str, changed: dict[str, object]) -> str | None:
-    """Return the text with some top-level entries changed line by line; None where that does not come out right."""
-    expected = {**tomllib.loads(text), **changed}
-    expected = {key: value for key, value in expected.items() if value is not None}
-    table = re.search(r"^[ \t]*\[", text, re.MULTILINE)
-    head, tail = (text[: table.start()], text[table.start() :]) if table else (text, "")
-    for key, value in changed.items():
-        line = "" if value is None else f"{key} = {_literal(value)}\n"
-        entry = re.search(rf"^[ \t]*{key}[ \t]*=.*\n?", head, re.MULTILINE)
-        head = line + head if entry is None else head[: entry.start()] + line + head[entry.end() :]
-    try:
-        return head + tail if tomllib.loads(head + tail) == expected else None
-    except ValueError:
-        return None
-
-
-def _rewritten(config: Config) -> str:
-    """Return a file with every setting that is not a default."""
-    default = Config()
-    kept = {key: value for key in _CHECKS if (value := getattr(config, key)) != getattr(default, key)}
-    return "".join(f"{key} = {_literal(value)}\n" for key, value in kept.items())
-
-
-def _literal(value: object) -> str:
-    """Return a TOML literal; a JSON string is one, but for DEL, which cleaned text has not."""
-    return json.dumps(clean(value) if isinstance(value, str) else value, ensure_ascii=False)
-
-
-def _old_bytes(paths: Paths) -> bytes:
-    try:
-        return paths.config_file.read_bytes()
-    except OSError:
-        return b""
 
 
 def _shown(paths: Paths) -> str:

@@ -95,11 +95,6 @@ class Workbench:
         """Whether there is a change to take back."""
         return bool(self.past)
 
-    @property
-    def can_redo(self) -> bool:
-        """Whether there is an undone change to make again."""
-        return bool(self.future)
-
     def request(self) -> Request:
         """Return the generation that all this asks for."""
         return Request(
@@ -185,10 +180,6 @@ class Workbench:
     def select(self, index: int) -> Workbench:
         """Select a term by its place, the nearest one where there is none."""
         return replace(self, selected=_within(index, self.terms), is_typing=False)
-
-    def select_next(self, step: int = 1) -> Workbench:
-        """Select the term `step` places on; negative goes back, the ends hold."""
-        return self.select(self.selected + step)
 
     def select_name(self, name: str) -> Workbench:
         """Select the first term of a concept; nothing changes where the recipe has none."""

@@ -54,12 +54,6 @@ def figure(measure: str, value: float | None) -> str:
     return plain(value, 1 if measure == "perplexity" else 2)
 
 
-def with_unit(measure: str, value: float | None) -> str:
-    """Return a figure with its name and unit, such as `KL 0.82 nats`."""
-    unit = " nats" if measure in ("kl_mean", "kl_p95") and value is not None else ""
-    return f"{NAMES[measure]} {figure(measure, value)}{unit}"
-
-
 def level(measure: str, value: float | None, board: SweepBoard, bounds: tuple[float, float]) -> float | None:
     """Return the level of a figure, 0 to 1; `bounds` are those of the concept."""
     if value is None or not math.isfinite(value):
