@@ -44,6 +44,7 @@ from steer_tui.engine.points import HookPoint
 from steer_tui.engine.registry import Layers
 from steer_tui.engine.sae import TopKSae
 from steer_tui.engine.selective import HeadController, SelectiveController
+from steer_tui.engine.steeredweights import steered_weights
 from steer_tui.engine.tokentrace import TokenTraceDetector
 from steer_tui.engine.toptexts import TopKTextsDetector, TopText
 from steer_tui.engine.user_hooks import HookFile, load_hooks
@@ -97,4 +98,5 @@ __all__ = [
     "export_model",
     "load_hooks",
     "orthogonal_edit",
+    "steered_weights",
 ]

@@ -122,6 +122,7 @@ def build_parser() -> Parser:
     _add_generate(add("generate", "stream steered text, with the unsteered text beside it if wanted"))
     add_sweep(add("sweep", "try layers and strengths on one grid, with measures and controls"), _number)
     add_extract(add("extract", "make a vector from contrast texts and keep it in the library"))
+    _add_export(add("export", "write the steered model as an ordinary model folder, steered by its weights"))
     _json_flag(add("models", "list the demo model, recent models and the local Hugging Face cache"))
     add_vectors(add("vectors", "list, show, change, combine and check the vectors in the library"), shared)
     add_points(add("points", "list every hook point of a model"))
@@ -155,6 +156,19 @@ def _add_generate(parser: Parser) -> None:
     )
     parser.add_argument("--raw", action="store_true", help="bypass the model's chat template")
     add_hooks(parser)
+    _json_flag(parser)
+
+
+def _add_export(parser: Parser) -> None:
+    parser.add_argument("folder", metavar="FOLDER", type=Path, help="a new one, which transformers loads as it is")
+    parser.add_argument("--steer", metavar="RECIPE", help="such as happy:1: what it adds becomes part of the biases")
+    parser.add_argument(
+        "--without",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a vector whose direction is taken out of all weights; may be repeated",
+    )
     _json_flag(parser)
 
 

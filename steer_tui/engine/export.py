@@ -42,9 +42,7 @@ def export_model(lm: Any, folder: str | Path, *, check: bool = True) -> Path:
         LibraryError: The folder cannot be written; nothing is left of it.
         ModelError: What was written does not give the same logits; nothing is left of it.
     """
-    target = Path(folder).expanduser()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UsageError(f"{target} is there already", hint="name a new folder")
+    target = check_folder(folder)
     if getattr(lm.model.config, "quantization_config", None) is not None:
         raise UsageError("a quantized model cannot be exported", hint="load it unquantized")
     config, state = exported(lm)
@@ -64,6 +62,18 @@ def export_model(lm: Any, folder: str | Path, *, check: bool = True) -> Path:
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def check_folder(folder: str | Path) -> Path:
+    """Return where an export would go.
+
+    Raises:
+        UsageError: Something is there.
+    """
+    target = Path(folder).expanduser()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UsageError(f"{target} is there already", hint="name a new folder")
     return target
 
 
