@@ -29,7 +29,8 @@ def new_concept(app: SteerApp, argument: str = "") -> None:
 
 def show_made(app: SteerApp, event: ConceptMade, draft: ConceptDraft) -> None:
     """Show what came of it; `draft` is gone on with if someone wants to change it."""
-    from steer_tui.tui.screens.vector_report import AGAIN, STEER, MadeDialog
+    from steer_tui.tui.screens.report import PageDialog
+    from steer_tui.tui.screens.vector_report import AGAIN, STEER, VectorReport
 
     def answered(answer: str | None) -> None:
         if answer == STEER:
@@ -39,7 +40,7 @@ def show_made(app: SteerApp, event: ConceptMade, draft: ConceptDraft) -> None:
             new_concept(app)
 
     if event.vector is not None:
-        app.push_screen(MadeDialog(event.vector), answered)
+        app.push_screen(PageDialog(VectorReport(event.vector)), answered)
 
 
 def steer_with(app: SteerApp, name: str) -> None:

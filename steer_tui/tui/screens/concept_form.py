@@ -29,7 +29,8 @@ from steer_tui.tui.background import in_background
 from steer_tui.tui.numbers import bar
 from steer_tui.tui.safe import pasted
 from steer_tui.tui.screens.form import FormDialog, Line, row
-from steer_tui.tui.screens.tokens_dialog import TokensDialog
+from steer_tui.tui.screens.report import PageDialog
+from steer_tui.tui.screens.tokens_dialog import TokenTexts
 from steer_tui.tui.widgets.choices import Choices, Option
 from steer_tui.tui.widgets.pane import Pane, Part
 
@@ -237,7 +238,7 @@ class ConceptForm(FormDialog[ConceptMade]):
         if isinstance(event, ModelLoaded | LoadFailed):
             self._show_words()
         if isinstance(event, TokensShown):
-            self.app.push_screen(TokensDialog(event.texts, event.read))
+            self.app.push_screen(PageDialog(TokenTexts(event.texts, event.read)))
         if isinstance(event, LibraryRefused) and not event.is_stopped:
             self.bench_app.complain(event.message, event.hint)
         if self._done is None:

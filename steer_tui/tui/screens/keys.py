@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from textual import events
-
 from steer_tui.tui.actions import ACTIONS, Situation, key_label
 from steer_tui.tui.keymap import Keymap
 from steer_tui.tui.safe import fit
-from steer_tui.tui.screens.dialog import Dialog
-from steer_tui.tui.widgets.pane import Pane, Part
+from steer_tui.tui.screens.report import Page, PageDialog
+from steer_tui.tui.vector_lines import Row
 
 KEYS = 16
 """Cells of the column of keys."""
 
 
-class KeyList(Pane):
+class KeyList(Page):
     """Every action that has a key."""
 
     TITLE = "Keys"
+    ANSWERS = {**Page.ANSWERS, "question_mark": None}
 
     def __init__(self, situation: Situation, keymap: Keymap) -> None:
-        super().__init__(id="keys")
-        self._rows: list[tuple[str, str, str]] = []
+        super().__init__("keys")
+        self._actions: list[tuple[str, str, str]] = []
         group = ""
         for action in sorted(ACTIONS, key=lambda action: action.place != situation.screen):
             keys = [key for key in keymap.keys(action.id) if keymap.action(key, situation.screen) == action.id]
@@ -29,18 +28,16 @@ class KeyList(Pane):
                 continue
             if action.group != group:
                 group = action.group
-                self._rows += [("", "", "")] * bool(self._rows) + [("", group, "")]
+                self._actions += [("", "", "")] * bool(self._actions) + [("", group, "")]
             reason = "" if action.id == "stop" else action.reason(situation)
-            self._rows.append((" ".join(key_label(key) for key in keys), action.help, reason))
+            self._actions.append((" ".join(key_label(key) for key in keys), action.help, reason))
         self.say("esc closes, keys.toml changes them")
 
-    def line_total(self) -> int:
+    def rows(self, width: int) -> list[Row]:
         """Return headings and actions."""
-        return len(self._rows)
+        return [self._row(*row, width) for row in self._actions]
 
-    def line(self, index: int, width: int) -> list[Part]:
-        """Return a heading or an action."""
-        keys, words, reason = self._rows[index]
+    def _row(self, keys: str, words: str, reason: str, width: int) -> Row:
         if not keys:
             return [(fit(f" {words}", width), "group")]
         shown = f" {keys:<{KEYS - 1}}" if len(keys) < KEYS - 1 else f" {keys} "
@@ -51,30 +48,8 @@ class KeyList(Pane):
             (fit(text, room, self.glyphs.ellipsis), "faint" if reason else ""),
         ]
 
-    def on_key(self, event: events.Key) -> None:
-        """Scroll; anything that closes a page closes it."""
-        page = max(1, self.body_height - 1)
-        moves = {
-            "j": 1,
-            "down": 1,
-            "k": -1,
-            "up": -1,
-            "pagedown": page,
-            "pageup": -page,
-            "space": page,
-            "g": -999,
-            "G": 999,
-        }
-        if event.key in moves:
-            self.scroll_lines(moves[event.key])
-        elif event.key in ("question_mark", "q", "enter"):
-            self.screen.dismiss(None)
-        else:
-            return
-        event.stop()
 
-
-class KeysDialog(Dialog[None]):
+class KeysDialog(PageDialog):
     """Shows the list."""
 
     WIDTH = 84

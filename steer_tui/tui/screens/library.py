@@ -204,14 +204,15 @@ class LibraryScreen(LibraryNews):
                 self.bench_app.say(f"{result.line}{notes}")
 
     def _verified(self, event: LibraryVerified) -> None:
-        from steer_tui.tui.screens.verify_report import VerifyDialog
+        from steer_tui.tui.screens.report import PageDialog
+        from steer_tui.tui.screens.verify_report import Findings
 
         self.end_work()
         report = event.report
         if event.is_stopped:
             self.bench_app.say(f"stopped after {report.checked} files")
         elif report.findings:
-            self.app.push_screen(VerifyDialog(report))
+            self.app.push_screen(PageDialog(Findings(report)))
         else:
             self.bench_app.say(f"{report.checked} files read: all are as they should be")
 
