@@ -75,14 +75,20 @@ class Script:
     """Of importing torch."""
     start_error: Exception | None = None
     load_seconds: float = 0.0
+    holds_load: bool = False
+    """Whether a load waits where it is until this is False again, or until it is stopped."""
     load_errors: dict[str, BaseException] = field(default_factory=dict)
     """By ref."""
+    hold_at: int | None = None
+    """The token before which a run waits until this is None again, or until it is stopped."""
     run_error: BaseException | None = None
     run_error_step: int = 0
     extract_seconds: float = 0.0
     extract_error: BaseException | None = None
     sweep_seconds: float = 0.0
     """Of one cell."""
+    sweep_hold_at: int | None = None
+    """The cell before which a sweep waits, likewise."""
     sweep_error: SteerError | None = None
     sweep_error_after: int = 0
     """Cells before it."""
@@ -190,6 +196,8 @@ def fake_tools(script: Script) -> Tools:
         script.calls.append(("load", ref))
         for part in range(10):
             on_progress(part / 10, f"reading part {part}")
+            while script.holds_load and not should_stop():
+                time.sleep(0.002)
             script.wait(script.load_seconds / 10, should_stop)
             if should_stop() and not script.is_deaf:
                 raise Cancelled("loading was stopped")
@@ -227,7 +235,8 @@ def fake_tools(script: Script) -> Tools:
     def sweep(lm: FakeLM, request: Any, vectors: Mapping[str, Any], **more: Any) -> Any:
         script.calls.append(("sweep", ",".join(request.concepts)))
         end = {"error": script.sweep_error, "error_after": script.sweep_error_after}
-        return fake_sweep(lm, request, vectors, seconds_per_cell=script.sweep_seconds, **end, **more)
+        how = {"seconds_per_cell": script.sweep_seconds, "hold_at": lambda: script.sweep_hold_at}
+        return fake_sweep(lm, request, vectors, **how, **end, **more)
 
     return Tools(load, generate, extract, FakeControls, lambda: script.choices, sweep=sweep)
 
@@ -261,6 +270,10 @@ class _Run:
         length = min(self.request.sampling.max_tokens, self.script.stop_after or 10**9)
         while len(rows[0]) < length and not self.controls.stopped:
             index = len(rows[0])
+            while self.script.hold_at == index and not self.controls.stopped:
+                time.sleep(0.002)
+            if self.controls.stopped:
+                break
             if self.script.run_error is not None and index == self.script.run_error_step:
                 raise self.script.run_error
             change = self._change(index)
@@ -359,20 +372,21 @@ class Listener:
         """All that came so far, oldest first."""
         self._read = 0
 
-    def wait(self, kind: type[E], timeout: float = 10.0) -> E:
+    def wait(self, kind: type[E], timeout: float = 60.0) -> E:
         """Return the next event of a kind; those before it count as read."""
         until = time.perf_counter() + timeout
         while True:
+            is_late = time.perf_counter() > until
+            self.events.extend(self.engine.drain())
             while self._read < len(self.events):
                 self._read += 1
                 event = self.events[self._read - 1]
                 if isinstance(event, kind):
                     return event
-            if time.perf_counter() > until:
+            if is_late:
                 names = [type(event).__name__ for event in self.events]
                 raise AssertionError(f"no {kind.__name__} within {timeout} s, but {names}")
             time.sleep(0.002)
-            self.events.extend(self.engine.drain())
 
     def all(self, kind: type[E]) -> list[E]:
         """Return every event of a kind that came so far."""

@@ -127,6 +127,7 @@ def fake_sweep(
     controls: Any = None,
     done: Mapping[str, Cell] = {},
     seconds_per_cell: float = 0.0,
+    hold_at: Callable[[], int | None] = lambda: None,
     error: SteerError | None = None,
     error_after: int = 0,
 ) -> SweepResult:
@@ -137,6 +138,8 @@ def fake_sweep(
     for number, cell in enumerate(cells):
         if error is not None and number == error_after:
             raise error
+        while hold_at() == number and not (controls is not None and controls.stopped):
+            time.sleep(0.002)
         if controls is not None and controls.stopped:
             break
         if cell.key in kept:

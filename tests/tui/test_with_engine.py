@@ -26,7 +26,7 @@ async def opened(paths: Paths, script: Script | None = None) -> AsyncIterator[tu
     app.saver.finish(1.0)
 
 
-async def until(true: Callable[[], bool], seconds: float = 20.0) -> None:
+async def until(true: Callable[[], bool], seconds: float = 90.0) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline
@@ -44,28 +44,32 @@ async def test_a_run_goes_from_key_to_journal(paths: Paths) -> None:
 
 
 async def test_a_live_change_is_marked_and_kept_for_the_repeat(paths: Paths) -> None:
-    async with opened(paths, Script(tokens_per_second=80)) as (app, pilot):
+    script = Script(tokens_per_second=80, hold_at=20)
+    async with opened(paths, script) as (app, pilot):
         await until(lambda: bool(app.bench.terms))
         await pilot.press("r")
         await until(lambda: len(app.steer.steered.plain) > 8)
         await pilot.press("=")
+        script.hold_at = None
         await until(lambda: app.status.running is None)
         assert app.last_request is not None and app.last_request.changes
         first = app.steer.steered.plain
         await pilot.press(".")
-        await until(lambda: app.status.running is not None)
+        await until(lambda: app.steer._run_id > 1)
         await until(lambda: app.status.running is None)
         assert app.steer.steered.plain == first
 
 
 async def test_esc_stops_and_the_next_run_works(paths: Paths) -> None:
-    async with opened(paths, Script(tokens_per_second=40)) as (app, pilot):
+    async with opened(paths, Script(hold_at=20)) as (app, pilot):
         await pilot.press("r")
         await until(lambda: len(app.steer.steered.plain) > 4)
         await pilot.press("escape")
         await until(lambda: app.status.running is None)
+        first = app.steer.steered.plain
+        assert len(first) > 0 and app.last_request is not None
         await pilot.press("r")
         await until(lambda: app.status.running is not None)
         await pilot.press("escape")
         await until(lambda: app.status.running is None)
-        assert app.status.word == "idle"
+        assert app.status.word == "idle" and app.steer._run_id == 2

@@ -25,7 +25,7 @@ OWN = HookSpec(POINT, "file", (("name", "double"),))
 def test_a_run_with_hooks_is_kept_and_replays(engine: Engine, loaded: Listener, paths: Paths, tmp_path: Path) -> None:
     own = tmp_path / "own.py"
     own.write_text("def double(activation, hook):\n    return activation * 2\n")
-    asked = Request("The meeting went", "", Sampling(max_tokens=400), hooks=(ADD, OWN), hook_file=str(own))
+    asked = Request("The meeting went", "", Sampling(max_tokens=5000), hooks=(ADD, OWN), hook_file=str(own))
     engine.send(Generate(1, asked))
     loaded.wait(RunSteps, WAIT)
     assert loaded.all(ExtractFinished)[0].names == ("glad",), "made for the hook that names it"
