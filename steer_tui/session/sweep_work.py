@@ -14,7 +14,7 @@ from steer_tui.engine.out_of_memory import is_out_of_memory
 from steer_tui.engine.sweepgrid import SweepResult
 from steer_tui.engine.sweeptypes import Cell, SweepProgress
 from steer_tui.errors import Cancelled
-from steer_tui.session.messages import Command, ExtractFinished, Notice
+from steer_tui.session.messages import Command
 from steer_tui.session.shelf import Shelf
 from steer_tui.session.sweep_messages import RunSweep, SweepCells, SweepFailed, SweepFinished, SweepStarted, SweepWent
 from steer_tui.session.task import Task
@@ -49,7 +49,7 @@ class SweepWork:
         try:
             info, shelf = self._shop.ready()
             command.request.check()
-            self._make_missing(task, shelf, command)
+            self._shop.make_missing(task, shelf, command.request.concepts)
             if task.is_stopped:
                 raise Cancelled("stopped before it began")
             self._shop.journal.write(lambda journal: journal.sweeps.begin(uid, info, command.request, command.done))
@@ -101,17 +101,3 @@ class SweepWork:
         finally:
             shop.is_streaming = False
         return result
-
-    def _make_missing(self, task: Task, shelf: Shelf, command: RunSweep) -> None:
-        """Make the vectors that a sweep needs and that are not there yet."""
-        concepts = shelf.missing(command.request.concepts)
-        if not concepts or task.is_stopped:
-            return
-        try:
-            names, trouble = self._shop.make(task, shelf, concepts)
-        except BaseException:
-            task.say(ExtractFinished(()))
-            raise
-        task.say(ExtractFinished(tuple(names)))
-        if trouble is not None:
-            task.say(Notice(f"the new vectors could not be kept: {trouble.message}", trouble.hint))

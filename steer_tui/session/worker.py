@@ -16,7 +16,7 @@ from steer_tui.engine.out_of_memory import is_out_of_memory
 from steer_tui.engine.recipe import parse_recipe
 from steer_tui.engine.types import ModelInfo, Request, RunResult, Step, Text
 from steer_tui.errors import Cancelled, LibraryError, SteerError
-from steer_tui.session.hook_work import HookWork
+from steer_tui.session.hook_work import HookWork, with_digest
 from steer_tui.session.library_making import LibraryMaking
 from steer_tui.session.library_work import LibraryWork
 from steer_tui.session.messages import (
@@ -28,7 +28,6 @@ from steer_tui.session.messages import (
     LoadModel,
     LoadProgress,
     ModelLoaded,
-    Notice,
     RecipeRefused,
     RunFailed,
     RunFinished,
@@ -123,7 +122,7 @@ class Worker:
         run_id, request = command.run_id, command.request
         try:
             info, shelf = self._shop.ready()
-            self._make_missing(task, shelf, request)
+            self._shop.make_missing(task, shelf, _needed(request))
             if task.is_stopped:
                 task.end(RunFinished(run_id, _nothing(info, request)))
                 return
@@ -141,7 +140,7 @@ class Worker:
                 release_memory()
 
     def _stream(self, task: Task, command: Generate, shelf: Shelf) -> RunResult:
-        run_id, request = command.run_id, command.request
+        run_id, request = command.run_id, with_digest(task, command.request)
         controls = self._shop.tools.controls(lambda error: _refuse(task, error))
         task.attach(controls)
         task.say(RunStarted(run_id, request, clean(request.prompt)))
@@ -162,23 +161,6 @@ class Worker:
             self._shop.is_streaming = False
         return result
 
-    def _make_missing(self, task: Task, shelf: Shelf, request: Request) -> None:
-        """Make the vectors that a request names and that are not there yet."""
-        recipes = [request.recipe, *(change.recipe for change in request.changes)]
-        hooks = [*request.hooks, *(spec for change in request.changes for spec in change.hooks or ())]
-        needed = [name for recipe in recipes for name in parse_recipe(recipe).names]
-        concepts = shelf.missing([*needed, *vector_names(hooks)])
-        if not concepts or task.is_stopped:
-            return
-        try:
-            names, trouble = self._shop.make(task, shelf, concepts)
-        except BaseException:
-            task.say(ExtractFinished(()))
-            raise
-        task.say(ExtractFinished(names))
-        if trouble is not None:
-            task.say(Notice(f"the new vectors could not be kept: {trouble.message}", trouble.hint))
-
     # Extracting
 
     def _extract(self, task: Task, command: ExtractConcepts) -> None:
@@ -197,6 +179,13 @@ class Worker:
             task.end(ExtractFinished((), message, hint))
             if is_out_of_memory(error):
                 release_memory()
+
+
+def _needed(request: Request) -> list[str]:
+    """Return the names of the vectors that a request asks for."""
+    recipes = [request.recipe, *(change.recipe for change in request.changes)]
+    hooks = [*request.hooks, *(spec for change in request.changes for spec in change.hooks or ())]
+    return [*(name for recipe in recipes for name in parse_recipe(recipe).names), *vector_names(hooks)]
 
 
 def _refuse(task: Task, error: SteerError) -> None:

@@ -13,7 +13,7 @@ from steer_tui.errors import Cancelled, ModelError, SteerError
 from steer_tui.library.concepts import Concept
 from steer_tui.paths import Paths
 from steer_tui.session.journal_writer import JournalWriter
-from steer_tui.session.messages import ExtractProgress, VectorsChanged
+from steer_tui.session.messages import ExtractFinished, ExtractProgress, Notice, VectorsChanged
 from steer_tui.session.shelf import Shelf, Store
 from steer_tui.session.task import Task
 from steer_tui.session.tools import Tools
@@ -56,6 +56,25 @@ class Workshop:
         trouble = shelf.keep(made)
         task.say(VectorsChanged(shelf.summaries()))
         return tuple(made), trouble
+
+    def make_missing(self, task: Task, shelf: Shelf, names: Sequence[str]) -> None:
+        """Make the vectors of these names that are not there yet.
+
+        Raises:
+            Cancelled: The task was stopped.
+            SteerError: They could not be made.
+        """
+        concepts = shelf.missing(names)
+        if not concepts or task.is_stopped:
+            return
+        try:
+            made, trouble = self.make(task, shelf, concepts)
+        except BaseException:
+            task.say(ExtractFinished(()))
+            raise
+        task.say(ExtractFinished(made))
+        if trouble is not None:
+            task.say(Notice(f"the new vectors could not be kept: {trouble.message}", trouble.hint))
 
     def extract(self, task: Task, concepts: Sequence[Concept], **how: str) -> dict[str, SteeringVector]:
         """Make vectors of concepts and return them by name; nothing is kept.
