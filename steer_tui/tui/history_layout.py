@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from steer_tui.tui.layout import Box
+from steer_tui.tui.layout import Box, DeskFacts
 
 ENTRIES, RECORD, DIFFERENCE, FIRST, SECOND = ("entries", "record", "difference", "first", "second")
 READING = (ENTRIES, RECORD)
@@ -15,11 +15,9 @@ WIDE = 120
 
 
 @dataclass(frozen=True, slots=True)
-class HistoryFacts:
+class HistoryFacts(DeskFacts):
     """What the arrangement depends on, besides the size."""
 
-    zoomed: str | None = None
-    """The pane that has the whole desk."""
     comparing: bool = False
     """Whether two runs stand side by side, in place of the list."""
     differences: int = 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from steer_tui.tui.layout import Box
+from steer_tui.tui.layout import Box, DeskFacts
 
 POINTS, WATCH, ATTACHED, HOOKED, UNHOOKED, LOGITS = ("points", "watch", "attached", "hooked", "unhooked", "logits")
 PANES = (POINTS, WATCH, ATTACHED, HOOKED, UNHOOKED, LOGITS)
@@ -26,15 +26,11 @@ LEAST, FRONT = 5, 8
 
 
 @dataclass(frozen=True, slots=True)
-class InspectFacts:
+class InspectFacts(DeskFacts):
     """What the arrangement depends on, besides the size."""
 
     baseline: bool = True
     """Whether there is an unhooked text to compare with."""
-    zoomed: str | None = None
-    """The pane that has the whole desk."""
-    recent: tuple[str, ...] = ()
-    """Panes as they were looked at, newest first."""
     watched: int = 0
     """Points that are watched."""
     attached: int = 0

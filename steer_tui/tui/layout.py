@@ -39,15 +39,21 @@ class Box(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What the arrangement depends on, besides the size."""
+class DeskFacts:
+    """What every arrangement depends on, besides the size."""
 
-    baseline: bool = True
-    """Whether an unsteered text is wanted beside the steered one."""
     zoomed: str | None = None
     """The pane that has the whole desk."""
     recent: tuple[str, ...] = ()
     """Panes as they were looked at, newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts(DeskFacts):
+    """What the arrangement depends on, besides the size."""
+
+    baseline: bool = True
+    """Whether an unsteered text is wanted beside the steered one."""
     terms: int = 1
     prompt_lines: int = 1
     layers: int = 8

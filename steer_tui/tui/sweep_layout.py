@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from steer_tui.tui.layout import Box
+from steer_tui.tui.layout import Box, DeskFacts
 
 SETUP, GRID, FRONT, CELL, BASELINE = ("setup", "grid", "front", "cell", "baseline")
 PANES = (GRID, FRONT, SETUP, CELL, BASELINE)
@@ -21,13 +21,9 @@ LEAST_TEXT = 6
 
 
 @dataclass(frozen=True, slots=True)
-class SweepFacts:
+class SweepFacts(DeskFacts):
     """What the arrangement depends on, besides the size."""
 
-    zoomed: str | None = None
-    """The pane that has the whole desk."""
-    recent: tuple[str, ...] = ()
-    """Panes as they were looked at, newest first."""
     rows: int = 7
     """Lines of the grid that scroll."""
     fields: int = 10

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeVar
 
-from textual import events
-from textual.app import ComposeResult
 from textual.content import Content
 
 from steer_tui.errors import SteerError
@@ -19,7 +16,7 @@ from steer_tui.session.sweep_records import SweepRecord
 from steer_tui.tui.background import in_background
 from steer_tui.tui.history_layout import ENTRIES, FIRST, RECORD, SECOND, HistoryFacts, arrange, panes
 from steer_tui.tui.safe import label
-from steer_tui.tui.screens.base import WorkbenchScreen
+from steer_tui.tui.screens.desk_screen import DeskScreen
 from steer_tui.tui.sweep_words import details
 from steer_tui.tui.widgets.desk import Desk
 from steer_tui.tui.widgets.differences import Differences
@@ -33,11 +30,11 @@ NAME = 12
 """Cells of a fact's name."""
 
 
-class HistoryPanes(WorkbenchScreen):
+class HistoryPanes(DeskScreen[HistoryFacts]):
     """The list and the entry under its cursor; or two runs side by side."""
 
     NAME = "history"
-    AUTO_FOCUS = None
+    HOME = ENTRIES
 
     def __init__(self) -> None:
         super().__init__(name=self.NAME)
@@ -55,9 +52,9 @@ class HistoryPanes(WorkbenchScreen):
         """Numbers the readings of the list, so that one which comes late is not taken for the newest."""
         self._record_turn = 0
 
-    def body(self) -> ComposeResult:
-        """Return the desk."""
-        yield self.desk
+    def panes(self) -> tuple[str, ...]:
+        """Return the panes that tab walks through."""
+        return panes(self.desk.facts)
 
     @property
     def file(self) -> HistoryFile:
@@ -67,32 +64,15 @@ class HistoryPanes(WorkbenchScreen):
         return self._file
 
     @property
-    def place(self) -> str:
-        """The pane that has the keyboard."""
-        focused = self.focused
-        return (focused.id or ENTRIES) if focused is not None else ENTRIES
-
-    @property
     def is_inside(self) -> bool:
         """Whether esc has a level to leave: the filter, a comparison, a zoomed pane, the record."""
         shown = self.desk.facts
         narrowed = self.entries.filtering or bool(self.entries.filter_text)
         return narrowed or shown.comparing or bool(shown.zoomed) or self.place == RECORD
 
-    def go_to(self, name: str) -> None:
-        """Give the keyboard to a pane."""
-        facts = self.desk.facts
-        self.desk.facts = replace(facts, zoomed=name if facts.zoomed else None)
-        pane = self.desk.get_child_by_id(name)
-        self.set_focus(pane, scroll_visible=False)
-
     def regain_focus(self) -> None:
         """Give the keyboard back to the list, or to what is compared."""
-        self.go_to(panes(self.desk.facts)[0])
-
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Show the keys of the pane."""
-        self.show_status()
+        self.go_to(self.panes()[0])
 
     # Reading
 
@@ -173,10 +153,6 @@ class HistoryPanes(WorkbenchScreen):
         entry, record = self.entries.current, self.record
         if entry is None or record is None or key_of(record.entry) != key_of(entry) or record.entry != entry:
             self.read_record()
-
-    def on_filter_pane_filter_changed(self) -> None:
-        """Show other keys while the filter is written."""
-        self.show_status()
 
     # Showing
 

@@ -33,7 +33,6 @@ from steer_tui.tui.actions import FOOTERS, Hint
 from steer_tui.tui.inspect_layout import ATTACHED, POINTS, WATCH
 from steer_tui.tui.screens.inspect_file import LOOK
 from steer_tui.tui.screens.inspect_points import PointActions
-from steer_tui.tui.widgets.filterable import FilterPane
 from steer_tui.tui.widgets.hook_list import HookList
 
 PAUSE_REMOTE = 0.3
@@ -195,10 +194,6 @@ class InspectScreen(PointActions):
 
     def on_hook_list_editing_changed(self, event: HookList.EditingChanged) -> None:
         """Show other keys while a value is written."""
-        self.show_status()
-
-    def on_filter_pane_filter_changed(self, event: FilterPane.FilterChanged) -> None:
-        """Show other keys while the filter is written."""
         self.show_status()
 
     # What the engine says

@@ -6,8 +6,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
 
-from steer_tui.tui.screens.base import WorkbenchScreen
-from steer_tui.tui.widgets.pane import Pane
+from steer_tui.tui.screens.moving import MovingScreen
 from steer_tui.tui.widgets.vector_details import VectorDetails
 from steer_tui.tui.widgets.vector_list import VectorList
 
@@ -15,10 +14,9 @@ BESIDE = 120
 """From this width on the details lie beside the list."""
 STACKED = 18
 """From this many rows on the details lie below the list; on smaller screens tab changes places."""
-FAR = 10**9
 
 
-class LibraryPanes(WorkbenchScreen):
+class LibraryPanes(MovingScreen):
     """List and details."""
 
     NAME = "library"
@@ -76,11 +74,9 @@ class LibraryPanes(WorkbenchScreen):
 
     # Moving
 
-    def act_next_pane(self) -> None:
+    def walk(self, step: int) -> None:
         """Go to the other pane."""
         self.go_to("vectors" if self.place == "details" else "details")
-
-    act_previous_pane = act_next_pane
 
     def act_move_left(self) -> None:
         """Go to the list."""
@@ -89,35 +85,6 @@ class LibraryPanes(WorkbenchScreen):
     def act_move_right(self) -> None:
         """Go to the details."""
         self.go_to("details")
-
-    def act_move_down(self) -> None:
-        """Move down."""
-        self.move(1)
-
-    def act_move_up(self) -> None:
-        """Move up."""
-        self.move(-1)
-
-    def act_page_down(self) -> None:
-        """Move a page down."""
-        self.move(max(1, self._page - 1))
-
-    def act_page_up(self) -> None:
-        """Move a page up."""
-        self.move(-max(1, self._page - 1))
-
-    def act_first(self) -> None:
-        """Move to the first line."""
-        self.move(-FAR)
-
-    def act_last(self) -> None:
-        """Move to the last line."""
-        self.move(FAR)
-
-    @property
-    def _page(self) -> int:
-        focused = self.focused
-        return focused.body_height if isinstance(focused, Pane) else 1
 
     def move(self, amount: int) -> None:
         """Move the cursor, or scroll the details."""
@@ -134,8 +101,4 @@ class LibraryPanes(WorkbenchScreen):
     def on_row_list_moved(self) -> None:
         """Show the vector under the cursor."""
         self.details.show(self.vectors.current)
-        self.show_status()
-
-    def on_filter_pane_filter_changed(self) -> None:
-        """Show other keys while the filter is written."""
         self.show_status()

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from steer_tui.tui.layout import ACTIVATIONS, BASELINE, CONCEPTS, PROMPT, RECIPE, STEERED, panes
+from steer_tui.tui.layout import ACTIVATIONS, BASELINE, CONCEPTS, PROMPT, RECIPE, STEERED
 from steer_tui.tui.screens.steer_panes import SteerPanes
 from steer_tui.tui.widgets.pane import Pane
 
-FAR = 10**9
 LEFT = (CONCEPTS, RECIPE)
 
 
 class MoveActions(SteerPanes):
     """Actions that change what is looked at, and nothing else."""
-
-    def act_next_pane(self) -> None:
-        """Go to the next pane."""
-        self.walk(1)
-
-    def act_previous_pane(self) -> None:
-        """Go to the previous pane."""
-        self.walk(-1)
-
-    def walk(self, step: int) -> None:
-        """Go so many panes on."""
-        order = panes(self.desk.facts)
-        at = order.index(self.place) if self.place in order else 0
-        self.go_to(order[(at + step) % len(order)])
 
     def act_move_left(self) -> None:
         """Go to the pane on the left."""
@@ -46,36 +31,6 @@ class MoveActions(SteerPanes):
         visible = self.desk.visible_panes()
         seen = [name for name in self.desk.facts.recent if name in names and name in visible]
         return (seen or [name for name in names if name in visible] or [names[0]])[0]
-
-    def act_move_down(self) -> None:
-        """Move down."""
-        self.move(1)
-
-    def act_move_up(self) -> None:
-        """Move up."""
-        self.move(-1)
-
-    def act_page_down(self) -> None:
-        """Move a page down."""
-        self.move(max(1, self.page - 1))
-
-    def act_page_up(self) -> None:
-        """Move a page up."""
-        self.move(-max(1, self.page - 1))
-
-    def act_first(self) -> None:
-        """Move to the first line."""
-        self.move(-FAR)
-
-    def act_last(self) -> None:
-        """Move to the last line."""
-        self.move(FAR)
-
-    @property
-    def page(self) -> int:
-        """Lines of the pane that has the keyboard."""
-        focused = self.focused
-        return focused.body_height if isinstance(focused, Pane) else 1
 
     def move(self, amount: int) -> None:
         """Move the cursor or the view of the pane that has the keyboard."""

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from textual import events
-from textual.app import ComposeResult
-from textual.widget import Widget
-
 from steer_tui.session.messages import ExtractConcepts
 from steer_tui.session.state import Layout
 from steer_tui.tui.layout import ACTIVATIONS, BASELINE, CONCEPTS, PANES, PROMPT, RECIPE, STEERED, Facts, arrange, panes
-from steer_tui.tui.screens.base import WorkbenchScreen
+from steer_tui.tui.screens.desk_screen import DeskScreen
 from steer_tui.tui.widgets.activations import Activations
 from steer_tui.tui.widgets.concepts import Concepts
 from steer_tui.tui.widgets.desk import Desk
@@ -20,11 +16,11 @@ from steer_tui.tui.widgets.recipe import Recipe
 from steer_tui.tui.widgets.stream_text import StreamText
 
 
-class SteerPanes(WorkbenchScreen):
+class SteerPanes(DeskScreen[Facts]):
     """Six panes on a desk."""
 
     NAME = "steer"
-    AUTO_FOCUS = None
+    HOME = CONCEPTS
 
     def __init__(self) -> None:
         super().__init__(name=self.NAME)
@@ -37,15 +33,9 @@ class SteerPanes(WorkbenchScreen):
         children = (self.concepts, self.recipe, self.steered, self.baseline, self.activations, self.prompt)
         self.desk = Desk(*children, facts=Facts(), place=arrange)
 
-    def body(self) -> ComposeResult:
-        """Return the desk."""
-        yield self.desk
-
-    @property
-    def place(self) -> str:
-        """The pane that has the keyboard."""
-        focused = self.focused
-        return (focused.id or CONCEPTS) if focused is not None else CONCEPTS
+    def panes(self) -> tuple[str, ...]:
+        """Return the panes that tab walks through, visible at once or not."""
+        return panes(self.desk.facts)
 
     @property
     def is_inside(self) -> bool:
@@ -56,27 +46,6 @@ class SteerPanes(WorkbenchScreen):
             or self.concepts.filtering
             or bool(self.desk.facts.zoomed)
         )
-
-    def pane(self, name: str) -> Widget:
-        """Return a pane by its id."""
-        return self.desk.get_child_by_id(name)
-
-    def go_to(self, name: str) -> None:
-        """Give the keyboard to a pane, bringing it to the front of the place it shares."""
-        self._bring_forward(name)
-        self.set_focus(self.pane(name), scroll_visible=False)
-
-    def _bring_forward(self, name: str) -> None:
-        facts = self.desk.facts
-        recent = (name, *(other for other in facts.recent if other != name))
-        self.desk.facts = replace(facts, recent=recent, zoomed=name if facts.zoomed else None)
-        self.note_layout()
-
-    def act_zoom(self) -> None:
-        """Give the pane the whole desk, or give it back."""
-        self.desk.facts = replace(self.desk.facts, zoomed=None if self.desk.facts.zoomed else self.place)
-        self.note_layout()
-        self.show_status()
 
     def note_layout(self) -> None:
         """Keep what is in front for the next start."""
@@ -90,17 +59,6 @@ class SteerPanes(WorkbenchScreen):
         self.desk.facts = replace(self.desk.facts, recent=recent, zoomed=zoomed)
         place = zoomed or (recent[0] if recent else CONCEPTS)
         self.set_focus(self.pane(CONCEPTS if place == PROMPT and not zoomed else place), scroll_visible=False)
-
-    def regain_focus(self) -> None:
-        """Give the keyboard back to the pane that was looked at last."""
-        self.go_to((*self.desk.facts.recent, CONCEPTS)[0])
-
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Follow the keyboard, wherever a click or a key took it."""
-        name = event.widget.id
-        if name in panes(self.desk.facts):
-            self._bring_forward(name)
-        self.show_status()
 
     def make_vectors(self, wanted: str = "") -> None:
         """Make every vector that the model lacks; `wanted` is switched on when it is there."""

@@ -126,10 +126,6 @@ class RecipeActions(SteerPanes):
         """Switch the clicked concept."""
         self.toggle(event.name)
 
-    def on_filter_pane_filter_changed(self) -> None:
-        """Show other keys while the filter is written."""
-        self.show_status()
-
     def on_recipe_selected(self, event: Recipe.Selected) -> None:
         """Select the clicked term."""
         self.bench_app.change(self.bench_app.bench.select(event.index))

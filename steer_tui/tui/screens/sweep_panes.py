@@ -4,30 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from textual import events
-from textual.app import ComposeResult
 from textual.content import Content
 
 from steer_tui.engine.sweeptypes import Cell
 from steer_tui.session.sweep_board import SweepBoard
 from steer_tui.session.sweep_plan import SweepPlan
 from steer_tui.tui.safe import label
-from steer_tui.tui.screens.base import WorkbenchScreen
+from steer_tui.tui.screens.desk_screen import DeskScreen
 from steer_tui.tui.sweep_layout import BASELINE, CELL, FRONT, GRID, PANES, SETUP, SweepFacts, arrange
 from steer_tui.tui.sweep_words import NAMES, PROBLEMS, measures_of, time_left
 from steer_tui.tui.widgets.desk import Desk
-from steer_tui.tui.widgets.pane import Pane
 from steer_tui.tui.widgets.stream_text import StreamText
 from steer_tui.tui.widgets.sweep_front import SweepFront
 from steer_tui.tui.widgets.sweep_map import SweepMap
 from steer_tui.tui.widgets.sweep_setup import SweepSetup
 
 
-class SweepPanes(WorkbenchScreen):
+class SweepPanes(DeskScreen[SweepFacts]):
     """Set-up, grid, front, and the texts of a cell beside the baseline's."""
 
     NAME = "sweep"
-    AUTO_FOCUS = None
+    HOME = GRID
 
     def __init__(self) -> None:
         super().__init__(name=self.NAME)
@@ -51,41 +48,9 @@ class SweepPanes(WorkbenchScreen):
         self.has_panes = False
         """Whether the panes are on the screen; a sweep may be begun before."""
 
-    def body(self) -> ComposeResult:
-        """Return the desk."""
-        yield self.desk
-
-    def pane(self, name: str) -> Pane:
-        """Return a pane by its id."""
-        found = self.desk.get_child_by_id(name)
-        assert isinstance(found, Pane)
-        return found
-
-    @property
-    def place(self) -> str:
-        """The pane that has the keyboard."""
-        focused = self.focused
-        return (focused.id or GRID) if focused is not None else GRID
-
-    def go_to(self, name: str) -> None:
-        """Give the keyboard to a pane, bringing it to the front of the place it shares."""
-        self._bring_forward(name)
-        self.set_focus(self.pane(name), scroll_visible=False)
-
-    def _bring_forward(self, name: str) -> None:
-        facts = self.desk.facts
-        recent = (name, *(other for other in facts.recent if other != name))
-        self.desk.facts = replace(facts, recent=recent, zoomed=name if facts.zoomed else None)
-
-    def regain_focus(self) -> None:
-        """Give the keyboard back to the pane that was looked at last."""
-        self.go_to((*self.desk.facts.recent, GRID)[0])
-
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Follow the keyboard, wherever a click or a key took it."""
-        if event.widget.id in PANES:
-            self._bring_forward(event.widget.id)
-        self.show_status()
+    def panes(self) -> tuple[str, ...]:
+        """Return the panes that tab walks through."""
+        return PANES
 
     # What is shown
 
@@ -184,13 +149,6 @@ class SweepPanes(WorkbenchScreen):
             return False
         is_loaded = info is not None and info.fingerprint == board.model.fingerprint
         return (info if is_loaded and info is not None else board.model).has_chat_template
-
-    # Zoom
-
-    def act_zoom(self) -> None:
-        """Give the pane the whole desk, or give it back."""
-        self.desk.facts = replace(self.desk.facts, zoomed=None if self.desk.facts.zoomed else self.place)
-        self.show_status()
 
     @property
     def is_inside(self) -> bool:
