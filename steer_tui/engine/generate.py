@@ -205,8 +205,11 @@ class _Run:
             self._steer(recipe, decoder)
         if not is_new and not has_hooked:
             return None
-        specs, path = (self._hooks.specs, self._hooks.file_path) if has_hooked else (None, None)
-        self._changes.append(Change(step, str(self._recipe), specs, path))
+        change = Change(step, str(self._recipe))
+        if has_hooked:
+            own = self._hooks
+            change = replace(change, hooks=own.specs, hook_file=own.file_path, hook_sha256=own.file_sha256)
+        self._changes.append(change)
         return self._changes[-1]
 
     def _steer(self, recipe: Recipe, decoder: Decoder) -> None:

@@ -57,6 +57,11 @@ class RunHooks:
         self._watching: list[tuple[str, TokenTraceDetector]] = []
 
     @property
+    def file_sha256(self) -> str | None:
+        """Of the file of own hooks as it was loaded; None where none was."""
+        return None if self._file is None else self._file.sha256
+
+    @property
     def acting(self) -> bool:
         """Whether a hook is on that may change something."""
         return any(isinstance(built.hook, Controller) for built in self._on)

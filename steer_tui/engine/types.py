@@ -114,12 +114,18 @@ class Change:
     """All hooks that are on from here; None where they stayed as they were."""
     hook_file: str | None = None
     """Path of the file that own hooks come from; only where `hooks` is not None."""
+    hook_sha256: str | None = None
+    """Of that file as it was loaded; None where no own hook was on."""
 
     def to_json(self) -> dict[str, object]:
-        """Return one entry of `changes`; `hooks` and `hook_file` are there where hooks changed."""
+        """Return one entry of `changes`; what is known of hooks is there where hooks changed."""
         plain: dict[str, object] = {"step": self.step, "recipe": self.recipe}
         if self.hooks is not None:
-            plain |= {"hooks": [spec.to_json() for spec in self.hooks], "hook_file": self.hook_file}
+            plain |= {
+                "hooks": [spec.to_json() for spec in self.hooks],
+                "hook_file": self.hook_file,
+                "hook_sha256": self.hook_sha256,
+            }
         return plain
 
 
@@ -196,6 +202,8 @@ class Request:
     """Hooks on the steered row, after the recipe, in order; a spec with rows of its own acts on those."""
     hook_file: str | None = None
     """Path of the Python file that hooks of the kind `file` come from; it is run when the run begins."""
+    hook_sha256: str | None = None
+    """Of that file when this ran before; None where it has not, or had no own hooks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from steer_tui.engine.digest import file_digest
 from steer_tui.engine.hooks import Controller, Detector, Hook, as_hook, function_name
 from steer_tui.errors import UsageError
 from steer_tui.text import one_line
@@ -54,6 +55,8 @@ class HookFile(Mapping[str, OwnHook]):
         """
         self.path = path
         self._stamp = _stamp(path)
+        self.sha256 = file_digest(path)
+        """Of the file as it was loaded."""
         self._hooks, self._placed = _load(path)
 
     def __getitem__(self, name: str) -> OwnHook:
@@ -91,8 +94,9 @@ class HookFile(Mapping[str, OwnHook]):
         stamp = _stamp(self.path)
         if stamp == self._stamp:
             return False
-        self._stamp = stamp
+        self._stamp, digest = stamp, file_digest(self.path)
         self._hooks, self._placed = _load(self.path)
+        self.sha256 = digest
         return True
 
 

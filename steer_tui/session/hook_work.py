@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from steer_tui.engine.hookvalues import FILE, HookSpec
+from steer_tui.engine.types import Request
 from steer_tui.errors import ModelError, SteerError, UsageError
 from steer_tui.session.hook_messages import (
     CheckHooks,
@@ -22,7 +23,8 @@ from steer_tui.session.hook_messages import (
     PointsFailed,
     PointsListed,
 )
-from steer_tui.session.messages import Command
+from steer_tui.session.messages import Command, Notice
+from steer_tui.session.records import as_of_now
 from steer_tui.session.task import Task
 from steer_tui.session.troubles import explain
 from steer_tui.session.workshop import Workshop
@@ -97,6 +99,14 @@ class HookWork:
             except (Exception, SystemExit) as error:
                 problems.append((spec, explain(error, "making a hook")[0]))
         task.end(HooksChecked(command.specs, tuple(problems)))
+
+
+def with_digest(task: Task, request: Request) -> Request:
+    """Return a request that knows its file of own hooks by digest; say which files are others than when it ran."""
+    request, changed = as_of_now(request)
+    for path in changed:
+        task.say(Notice(f"{Path(path).name} has changed since that run: the text may differ"))
+    return request
 
 
 def stamp_of(path: Path) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """Runs as the journal keeps them, and requests as JSON.
 
-Plain values; knows nothing of databases.
+Plain values; knows nothing of databases. Reads files of own hooks only to know them again.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ import datetime
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
+from steer_tui.engine.digest import file_digest
 from steer_tui.engine.hookvalues import HookSpec
 from steer_tui.engine.types import Change, Finish, Request, Sampling
 
@@ -75,6 +77,7 @@ def request_to_json(request: Request) -> dict[str, object]:
         "changes": [change.to_json() for change in request.changes],
         "hooks": [spec.to_json() for spec in request.hooks],
         "hook_file": request.hook_file,
+        "hook_sha256": request.hook_sha256,
     }
 
 
@@ -97,7 +100,21 @@ def request_from_json(value: Mapping[str, object]) -> Request:
         statistics=bool(value["statistics"]),
         hooks=_hooks(value.get("hooks") or ()),
         hook_file=_text(value.get("hook_file")),
+        hook_sha256=_text(value.get("hook_sha256")),
     )
+
+
+def as_of_now(request: Request) -> tuple[Request, tuple[str, ...]]:
+    """Return a request with the digest that its file of own hooks has now, and the files that were others before.
+
+    A file of which nothing is known, as in journals of earlier versions, is not named.
+    """
+    used = [(request.hook_file, request.hook_sha256)]
+    used += [(change.hook_file, change.hook_sha256) for change in request.changes]
+    now = {path: file_digest(Path(path)) for path, _ in used if path is not None}
+    others = (path for path, digest in used if path is not None and digest is not None and digest != now[path])
+    path = request.hook_file
+    return replace(request, hook_sha256=None if path is None else now[path]), tuple(dict.fromkeys(others))
 
 
 def changes_to_lines(changes: Iterable[Change]) -> str:
@@ -123,6 +140,7 @@ def _change(value: Mapping[str, object]) -> Change:
         str(value["recipe"]),
         _hooks(hooks) if hooks is not None else None,
         _text(value.get("hook_file")),
+        _text(value.get("hook_sha256")),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -34,6 +35,8 @@ def double(activation, hook):
 def broken(activation, hook):
     return activation[..., :1]
 """
+
+ZERO = "def double(activation, hook):\n    return activation * 0\n"
 
 
 def spec(kind: str, point: str = RESID, **values: Any) -> HookSpec:
@@ -316,7 +319,7 @@ def test_own_hooks_are_read_anew_where_their_file_was_saved(tmp_path: Path) -> N
 
     def on_step(step: Step) -> None:
         if step.index == 3:
-            own.write_text("def double(activation, hook):\n    return activation * 0\n")
+            own.write_text(ZERO)
             controls.change_hooks((hook,))
         if step.index == 6:
             own.write_text("def double(activation, hook)\n    return activation * 0\n")
@@ -327,7 +330,8 @@ def test_own_hooks_are_read_anew_where_their_file_was_saved(tmp_path: Path) -> N
     assert result.steered.ids[:4] == doubled.steered.ids[:4]
     assert [(report.since, report.passes) for report in result.hooks] == [(0, 4), (4, TOKENS - 4)]
     assert result.hooks[1].mean_change == pytest.approx(1.0)
-    assert result.request.changes == (Change(4, "", (hook,), str(own)),)
+    digest = hashlib.sha256(ZERO.encode()).hexdigest()
+    assert result.request.changes == (Change(4, "", (hook,), str(own), digest),)
     assert len(refused) == 1 and "own.py, line 1: SyntaxError" in refused[0].message
 
 
