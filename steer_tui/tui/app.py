@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textual.app import App
 from textual.binding import Binding
 from textual.filter import LineFilter
 
@@ -120,14 +119,6 @@ class SteerApp(QuickApp):
     def look_into_outbox(self) -> None:
         """Show what the engine did since the last look."""
         self._inbox.drain()
-
-    def begin_with(self, theme: str) -> None:
-        """Wear a theme from the first frame on: set, not changed, so that the style sheet is read once."""
-        self.set_reactive(App.theme, theme)
-        self.set_class(self.current_theme.dark, "-dark-mode")
-        self.set_class(not self.current_theme.dark, "-light-mode")
-        self._refresh_truecolor_filter(self.ansi_theme)
-        self.stylesheet.set_variables(self.get_css_variables())
 
     def start_engine(self) -> None:
         """Begin to load the model that was asked for, or the last one, or the demo."""
@@ -275,16 +266,6 @@ class SteerApp(QuickApp):
             return set(term.resolve_layers(info.layers, item.best_layers if item else ()))
         except RecipeError:
             return set()
-
-    def offer_model(self, ref: str) -> None:
-        """Ask whether a smaller model should be loaded instead."""
-        from steer_tui.tui.screens.question import Question
-
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self.load_model(ref)
-
-        self.push_screen(Question(f"Load {ref} instead? It is smaller."), answered)
 
     def set_theme(self, name: str | None) -> None:
         """Wear a theme and keep it for the next start."""

@@ -109,10 +109,20 @@ class Inbox:
             screen.stop_waiting()
         elif event.smaller:
             app.complain(event.message, event.hint)
-            app.offer_model(event.smaller)
+            self._offer(event.smaller)
         else:
             app.complain(event.message, event.hint)
         screen.show_empty_notes()
+
+    def _offer(self, ref: str) -> None:
+        """Ask whether a smaller model should be loaded instead."""
+        from steer_tui.tui.screens.question import Question
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._app.load_model(ref)
+
+        self._app.push_screen(Question(f"Load {ref} instead? It is smaller."), answered)
 
     def _extract_finished(self, event: ExtractFinished, screen: SteerScreen) -> None:
         if event.message is not None:

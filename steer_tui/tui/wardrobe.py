@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from textual.app import App
 from textual.theme import Theme
 
 from steer_tui.errors import SteerError
@@ -39,7 +40,16 @@ class Wardrobe:
         self.look()
         name = wanted if wanted in self._app.available_themes else self.default
         if name in self._app.available_themes:
-            self._app.begin_with(name)
+            self._begin_with(name)
+
+    def _begin_with(self, name: str) -> None:
+        """Wear a theme from the first frame on: set, not changed, so that the style sheet is read once."""
+        app = self._app
+        app.set_reactive(App.theme, name)
+        app.set_class(app.current_theme.dark, "-dark-mode")
+        app.set_class(not app.current_theme.dark, "-light-mode")
+        app._refresh_truecolor_filter(app.ansi_theme)
+        app.stylesheet.set_variables(app.get_css_variables())
 
     @property
     def default(self) -> str:
