@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from steer_tui.engine.extractchoices import BLOCK_OUT, READS, check_method, parse_read
+from steer_tui.engine.extractchoices import BLOCK_OUT, check_method, parse_read
 from steer_tui.engine.extraction import Extraction, Readings, read_all
 from steer_tui.engine.methods import NEEDS_PAIRS
 from steer_tui.engine.model import LanguageModel
@@ -19,8 +19,6 @@ from steer_tui.engine.place import find_place
 from steer_tui.engine.readings import Progress
 from steer_tui.engine.vector import SteeringVector
 from steer_tui.errors import UsageError
-
-READ_MEAN = READS["mean"]
 
 
 def extract(
@@ -61,12 +59,10 @@ def extract(
     wanted = parse_read(read)
     place = find_place(lm, site, layers)
     examples = [prepare(lm, concept, wanted, template) for concept in concepts]
-    for one in examples:
-        if method in NEEDS_PAIRS and not one.are_pairs:
-            raise UsageError(
-                f"concept {one.concept.name!r} has no pairs, which {method} needs",
-                hint="give as many texts on both sides, or use mean",
-            )
+    lacking = [one.concept.name for one in examples if method in NEEDS_PAIRS and not one.are_pairs]
+    if lacking:
+        hint = "give as many texts on both sides, or use mean"
+        raise UsageError(f"concept {lacking[0]!r} has no pairs, which {method} needs", hint=hint)
     job = Extraction(lm, place, method, seed, layers is None)
     with memory_errors_named("extraction does not fit in the device's memory", "choose a smaller model"):
         return job.run(examples, on_progress, should_stop)

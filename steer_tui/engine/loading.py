@@ -6,6 +6,7 @@ template, nothing printed, and that a load which fails or is cancelled leaves no
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +60,7 @@ def load_model(
     from steer_tui.engine.quiet import quietly
 
     with quietly(progress):
-
-        def approve(folder: Path, size: int) -> None:
-            _approve_download(ref, folder, size, placement)
-
+        approve = partial(_approve_download, ref, placement)
         progress.say(None, "looking for the model")
         with explained(f"{ref!r}"):
             source = find_source(ref, offline, progress, approve)
@@ -94,7 +92,7 @@ def _wrapped(source: Source, checkpoint: Checkpoint, model: Any, tokenizer: Any)
     return LanguageModel(model, tokenizer, ref=source.ref, id=source.id, stored=stored)
 
 
-def _approve_download(ref: str, folder: Path, size: int, placement: Placement) -> None:
+def _approve_download(ref: str, placement: Placement, folder: Path, size: int) -> None:
     """Refuse what could not be used, before gigabytes are fetched."""
     causal_config(folder, ref)
     facts = read_config(folder)
