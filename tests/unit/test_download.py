@@ -18,6 +18,7 @@ from steer_tui.engine.fetch import explain
 from steer_tui.engine.hubcache import snapshot
 from steer_tui.engine.loading import load_model
 from steer_tui.errors import Cancelled, ModelError, OutOfMemory
+from tests.stopwatch import Stopwatch
 from tests.unit.model_files import change_config, write_model
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -136,16 +137,16 @@ def test_offline_nothing_is_asked(hub: Hub) -> None:
 
 def test_a_download_stops_at_once_and_leaves_no_half_file(hub: Hub, tmp_path: Path) -> None:
     hub.seconds_per_chunk = 2.0
-    stopped_at: list[float] = []
+    watches: list[Stopwatch] = []
 
     def stop() -> bool:
-        if asked_for_weights(hub) and not stopped_at:
-            stopped_at.append(time.monotonic())
-        return bool(stopped_at)
+        if asked_for_weights(hub) and not watches:
+            watches.append(Stopwatch())
+        return bool(watches)
 
     with pytest.raises(Cancelled):
         load_model("own/tiny", device="cpu", should_stop=stop)
-    assert time.monotonic() - stopped_at[0] < 4
+    assert watches[0].look() < 4
     assert not list((tmp_path / "cache").rglob("*.incomplete"))
     hub.seconds_per_chunk = 0.0
     assert load_model("own/tiny", device="cpu").info.layers == 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import cache
 
 from steer_tui.demo.prompts import TUNING_PROMPTS
@@ -13,6 +12,7 @@ from steer_tui.engine.loading import load_model
 from steer_tui.engine.model import LanguageModel
 from steer_tui.library.pairfiles import read_pairs
 from steer_tui.library.pairtexts import system_pair
+from tests.stopwatch import Stopwatch
 
 TYPED = """
 I am so happy today, what a wonderful day | I went to work today, it is a day
@@ -30,9 +30,9 @@ def test_three_typed_pairs_give_a_working_vector_in_two_seconds() -> None:
     lm = demo()
     concept = read_pairs(TYPED).as_concept("glad")
     extract(lm, [concept], layers=[0])
-    begun = time.perf_counter()
+    watch = Stopwatch()
     vector = extract(lm, [concept])["glad"]
-    assert time.perf_counter() - begun < 2.0
+    assert watch.look() < 2.0
     happy = next(one for one in bundled_concepts() if one.name == "happy")
     plain, steered = run_trials(lm, ["", "glad:1"], {"glad": vector}, Setting(TUNING_PROMPTS, (1,)))
     assert plain.share(happy) <= 0.2 and steered.share(happy) >= 0.6
