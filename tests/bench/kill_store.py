@@ -30,7 +30,7 @@ import torch
 from steer_tui.files import TEMPORARY_SUFFIX
 from steer_tui.library.store import VectorStore
 from steer_tui.paths import find_paths
-from tests.unit.library_model import Change, State, after, do, midway, pick, read_state
+from tests.unit.library_model import Change, State, after, do, midway, pick, prepared, read_state
 
 CALLS = ("open", "replace", "rename", "unlink", "mkdir", "fsync")
 
@@ -132,15 +132,6 @@ def kill_at_each_step(folder: Path) -> Counter[str]:
             step += 1
         steps[change.kind] += step
     return steps
-
-
-def prepared(home: Path) -> VectorStore:
-    """Return a small library with something in its trash, `c`."""
-    store = VectorStore(find_paths(home))
-    for serial, name in enumerate("abc", 1):
-        do(store, Change("save", name, serial=serial))
-    do(store, Change("remove", "c"))
-    return store
 
 
 def kill_before(home: Path, change: Change, step: int) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -13,15 +11,6 @@ from steer_tui.engine.extractchoices import METHODS
 from steer_tui.engine.methods import gradient
 from steer_tui.engine.model import LanguageModel
 from steer_tui.library.pairtexts import from_sides
-from tests.real.test_real_models import STARTS, loaded
-
-
-@pytest.fixture(params=sorted(STARTS))
-def lm(request: pytest.FixtureRequest, real_models: Path) -> LanguageModel:
-    folder = real_models / request.param
-    if not folder.is_dir():
-        pytest.skip(f"there is no {request.param}")
-    return loaded(folder)
 
 
 def sides(start: int) -> tuple[list[str], list[str]]:

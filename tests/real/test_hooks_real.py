@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,25 +10,10 @@ from transformers import AutoModelForCausalLM
 
 from steer_tui.engine.generate import generate
 from steer_tui.engine.hookvalues import HookSpec
-from steer_tui.engine.loading import load_model
 from steer_tui.engine.model import LanguageModel
 from steer_tui.engine.types import Request, Sampling, Step
 from steer_tui.hooks import ProjectOutController, export_model, orthogonal_edit
-
-STARTS = {"stories260k": "Once upon a time", "tinystories-656k": "<|start_story|>Once upon a time"}
-
-
-@cache
-def loaded(folder: Path) -> LanguageModel:
-    return load_model(str(folder), device="cpu", offline=True)
-
-
-@pytest.fixture(params=sorted(STARTS))
-def lm(request: pytest.FixtureRequest, real_models: Path) -> LanguageModel:
-    folder = real_models / request.param
-    if not folder.is_dir():
-        pytest.skip(f"there is no {request.param}")
-    return loaded(folder)
+from tests.real.starts import STARTS
 
 
 def test_every_point_replaced_by_itself_leaves_the_logits(lm: LanguageModel) -> None:

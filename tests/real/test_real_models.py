@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,22 +10,9 @@ import torch
 from steer_tui.engine.loading import load_model
 from steer_tui.engine.model import LanguageModel
 from steer_tui.engine.structure import block_tensor, with_block_tensor
+from tests.real.starts import STARTS
 
-STARTS = {"stories260k": "Once upon a time", "tinystories-656k": "<|start_story|>Once upon a time"}
 SIZES = {"stories260k": (5, 64, 260_032), "tinystories-656k": (2, 128, 656_000)}
-
-
-@cache
-def loaded(folder: Path) -> LanguageModel:
-    return load_model(str(folder), device="cpu", offline=True)
-
-
-@pytest.fixture(params=sorted(STARTS))
-def lm(request: pytest.FixtureRequest, real_models: Path) -> LanguageModel:
-    folder = real_models / request.param
-    if not folder.is_dir():
-        pytest.skip(f"there is no {request.param}")
-    return loaded(folder)
 
 
 def continued(lm: LanguageModel, prompt: str, count: int = 20) -> str:

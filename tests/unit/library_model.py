@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -11,6 +12,7 @@ from steer_tui.engine.vector import SteeringVector
 from steer_tui.engine.vectormeta import MadeFor, VectorMeta
 from steer_tui.library.store import VectorStore
 from steer_tui.library.verify import verify
+from steer_tui.paths import find_paths
 
 NAMES = "abcdef"
 LAYERS, WIDTH = 8, 2048
@@ -42,6 +44,15 @@ def made(name: str, serial: int) -> SteeringVector:
     """Return a vector whose numbers all tell its serial number."""
     layers = {layer: torch.full((WIDTH,), float(serial)) for layer in range(LAYERS)}
     return SteeringVector(name, layers, VectorMeta(name, MADE_FOR, pairs=serial))
+
+
+def prepared(home: Path) -> VectorStore:
+    """Return a library of `a` and `b`, with `c` in its trash."""
+    store = VectorStore(find_paths(home))
+    for serial, name in enumerate("abc", 1):
+        do(store, Change("save", name, serial=serial))
+    do(store, Change("remove", "c"))
+    return store
 
 
 def read_state(store: VectorStore) -> State:

@@ -17,7 +17,7 @@ from steer_tui.errors import LibraryError
 from steer_tui.files import TEMPORARY_SUFFIX
 from steer_tui.library.store import VectorStore
 from steer_tui.paths import find_paths
-from tests.unit.library_model import Change, State, after, do, read_state
+from tests.unit.library_model import Change, State, after, do, prepared, read_state
 
 
 @pytest.fixture(autouse=True)
@@ -89,15 +89,6 @@ ONE_OF_EACH = [
     Change("tag", "a", "t"),
     Change("restore", "d", serial=3),
 ]
-
-
-def prepared(home: Path) -> VectorStore:
-    """Return a library of `a` and `b`, with `c` in its trash."""
-    store = VectorStore(find_paths(home))
-    for serial, name in enumerate("abc", 1):
-        do(store, Change("save", name, serial=serial))
-    do(store, Change("remove", "c"))
-    return store
 
 
 class Failing:

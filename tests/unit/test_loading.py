@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
-import socket
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -20,31 +17,7 @@ from steer_tui.errors import Cancelled, ModelError
 from tests.unit.architectures import LAYERS, build_model
 from tests.unit.model_files import change_config, write_model
 
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_model(tmp_path_factory.mktemp("models") / "tiny-llama")
-
-
-@pytest.fixture
-def folder(written: Path, tmp_path: Path) -> Path:
-    """A whole model folder, to be damaged."""
-    return Path(shutil.copytree(written, tmp_path / "tiny-llama"))
-
-
-@pytest.fixture(autouse=True)
-def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Fail any attempt to reach another machine, and tell the test of it."""
-    attempts: list[str] = []
-
-    def refuse(*args: Any, **options: Any) -> Any:
-        attempts.append(str(args))
-        raise OSError("no network in this test")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    yield attempts
-    assert attempts == []
+pytestmark = pytest.mark.usefixtures("no_network")
 
 
 def test_a_folder_loads_with_what_a_person_needs_to_know(folder: Path) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
-import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,31 +16,7 @@ from steer_tui.errors import ModelError, OutOfMemory, SteerError, UsageError
 from tests.unit.architectures import LAYERS
 from tests.unit.model_files import change_config, remove_tokenizer, write_model
 
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_model(tmp_path_factory.mktemp("models") / "tiny-llama")
-
-
-@pytest.fixture
-def folder(written: Path, tmp_path: Path) -> Path:
-    """A whole model folder, to be damaged."""
-    return Path(shutil.copytree(written, tmp_path / "tiny-llama"))
-
-
-@pytest.fixture(autouse=True)
-def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Fail any attempt to reach another machine, and tell the test of it."""
-    attempts: list[str] = []
-
-    def refuse(*args: Any, **options: Any) -> Any:
-        attempts.append(str(args))
-        raise OSError("no network in this test")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    yield attempts
-    assert attempts == []
+pytestmark = pytest.mark.usefixtures("no_network")
 
 
 def refusal(ref: object, **options: Any) -> SteerError:
