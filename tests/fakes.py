@@ -238,7 +238,10 @@ def fake_tools(script: Script) -> Tools:
         how = {"seconds_per_cell": script.sweep_seconds, "hold_at": lambda: script.sweep_hold_at}
         return fake_sweep(lm, request, vectors, **how, **end, **more)
 
-    return Tools(load, generate, extract, FakeControls, lambda: script.choices, sweep=sweep)
+    def about_hooks(*args: Any, **options: Any) -> Any:
+        raise NotImplementedError("nothing about hooks has a fake")
+
+    return Tools(load, generate, extract, FakeControls, lambda: script.choices, *[about_hooks] * 3, sweep)
 
 
 class _Run:

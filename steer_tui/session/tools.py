@@ -17,10 +17,6 @@ from steer_tui.session.task import RunControls
 Function = Callable[..., Any]
 
 
-def _missing(*args: Any, **kwargs: Any) -> Any:
-    raise NotImplementedError("these tools have no such function")
-
-
 @dataclass(frozen=True, slots=True)
 class Tools:
     """Functions with the signatures of the engine's own."""
@@ -35,13 +31,13 @@ class Tools:
     """`engine.generate.Controls`; the argument is called with the reason of a change that was refused."""
     models: Callable[[], Iterable[ModelChoice]]
     """`engine.models.list_models`."""
-    point_infos: Function = _missing
+    point_infos: Function
     """`engine.catalogue.point_infos`."""
-    load_hooks: Function = _missing
+    load_hooks: Function
     """`engine.user_hooks.load_hooks`."""
-    build_hook: Function = _missing
+    build_hook: Function
     """`engine.catalogue.build_hook`."""
-    sweep: Function = _missing
+    sweep: Function
     """`engine.sweep.sweep`."""
 
 
