@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.unit.model_files import write_model
-
 
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole model folder, to be left as it is."""
+    from tests.unit.model_files import write_model  # most tests here need no torch
+
     return write_model(tmp_path_factory.mktemp("models") / "tiny-llama")
 
 
