@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-# Before torch or transformers are imported by a test module: both read these once.
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+# Before torch or transformers are imported by a test module: both read these once. One thread, here and in the
+# processes that tests start: with another number of them, sums are rounded otherwise and a draw may fall otherwise.
+os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -18,12 +20,30 @@ from hypothesis import settings
 
 from steer_tui.paths import HOME_VARIABLE, Paths, find_paths
 
+# What the terminal, the connection or the settings of whoever runs the tests would change on the screen.
+_OTHERS = ("NO_COLOR", "FORCE_COLOR", "COLORTERM", "COLUMNS", "LINES", "TMUX", "STY")
+for _name in tuple(os.environ):
+    is_ours = _name.startswith("STEER_TUI_") and not _name.startswith("STEER_TUI_TEST_")
+    if _name in _OTHERS or _name.startswith(("SSH_", "TEXTUAL")) or is_ours:
+        del os.environ[_name]
+os.environ["TERM"] = "xterm-256color"
+
 ROOT = Path(__file__).resolve().parent.parent
 MODELS_VARIABLE = "STEER_TUI_TEST_MODELS"
 
 # No deadline: a busy machine is no failure. Derandomized: a run that fails can be run again.
 settings.register_profile("suite", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("suite")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Let sums be rounded the same way in every test: one thread, and of two forms of a product not the quicker one."""
+    torch, few_rows = sys.modules.get("torch"), sys.modules.get("steer_tui.engine.few_rows")
+    if torch is not None:
+        torch.set_num_threads(1)
+    if few_rows is not None:
+        few_rows.FewRows._columns_win = lambda self, rows: rows % 2 == 0
 
 
 @pytest.fixture(autouse=True)

@@ -17,8 +17,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.stopwatch import Stopwatch
+
 ROOT = Path(__file__).resolve().parents[2]
-LEFT_OUT = ("TMUX", "SSH_CONNECTION", "SSH_TTY", "NO_COLOR", "COLORTERM")
 SEQUENCES = re.compile(rb"\x1b\[[0-9;?<>=]*[A-Za-z$]|\x1b\][^\x07]*\x07|\x1b.")
 
 
@@ -29,13 +30,10 @@ class Terminal:
         self.seen = b""
         """Everything it wrote."""
         self.started = time.monotonic()
+        variables = {**os.environ, "TERM": "xterm-256color", "STEER_TUI_HOME": str(home), **environ}
         self.pid, self._descriptor = pty.fork()
         if self.pid == 0:
             os.chdir(ROOT)
-            variables = {
-                key: value for key, value in os.environ.items() if key not in ("TMUX", "SSH_CONNECTION", "NO_COLOR")
-            }
-            variables |= {"TERM": "xterm-256color", "STEER_TUI_HOME": str(home), "OMP_NUM_THREADS": "2", **environ}
             os.execve(sys.executable, [sys.executable, *arguments], variables)
         self.resize(*size)
         self.attributes = termios.tcgetattr(self._descriptor)
@@ -69,7 +67,7 @@ class Terminal:
         """What it wrote, without control sequences."""
         return SEQUENCES.sub(b"", self.seen).decode("utf-8", "replace")
 
-    def wait_for(self, words: str, seconds: float = 60.0) -> float:
+    def wait_for(self, words: str, seconds: float = 90.0) -> float:
         """Wait until the words have been written since the start; return seconds since the program was started."""
         deadline = time.monotonic() + seconds
         while words not in self.text:
@@ -81,22 +79,39 @@ class Terminal:
         """Let `text` begin anew."""
         self.seen = b""
 
-    def wait_for_end(self, seconds: float = 10.0) -> tuple[int, float]:
-        """Wait for the program to end; return its exit status (negative: the signal) and how long it took."""
+    def wait_for_end(self, seconds: float = 60.0) -> tuple[int, float]:
+        """Wait for the program to end; return its exit status (negative: the signal) and how long it took.
+
+        What a busy machine adds does not count.
+        """
         start = time.monotonic()
+        watch = Stopwatch(self.pid)
         while time.monotonic() - start < seconds:
             self.read(0.01)
+            watch.look()
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
                 self.pid = 0
+                taken = watch.look()
                 while self.read(0.01) and select.select([self._descriptor], [], [], 0)[0]:
                     pass
-                return os.waitstatus_to_exitcode(status), time.monotonic() - start
+                return os.waitstatus_to_exitcode(status), taken
         raise AssertionError(f"still running after {seconds} s")
 
     def kill(self, number: int) -> None:
         """Send a signal."""
         os.kill(self.pid, number)
+
+    def wait_for_stop(self, seconds: float = 60.0) -> None:
+        """Wait until the program has been stopped by a signal."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self.read(0.01)
+            pid, status = os.waitpid(self.pid, os.WNOHANG | os.WUNTRACED)
+            if pid:
+                assert os.WIFSTOPPED(status), f"ended: {os.waitstatus_to_exitcode(status)}"
+                return
+            assert time.monotonic() < deadline, f"not stopped within {seconds} s"
 
     def hang_up(self) -> None:
         """Close the terminal, as a dropped connection does."""

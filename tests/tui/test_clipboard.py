@@ -63,7 +63,6 @@ async def test_y_copies_what_the_pane_holds(paths: Paths, monkeypatch: pytest.Mo
     monkeypatch.delenv("TMUX", raising=False)
     async with workbench(paths) as bench:
         await bench.press("y")
-        await bench.pilot.pause(0.3)
         assert "recipe written to" in bench.toasts
         (written,) = paths.state.glob("copied-*.txt")
         assert written.read_text() == "happy:2@3-4"
@@ -73,6 +72,5 @@ async def test_y_copies_what_the_pane_holds(paths: Paths, monkeypatch: pytest.Mo
         await bench.press("=")
         await bench.tick(2)
         await bench.press("tab", "tab", "y")
-        await bench.pilot.pause(0.3)
         (written,) = paths.state.glob("copied-*.txt")
         assert written.read_text() == "wonderfully, and everyone left the"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from steer_tui.session.task import Task
 from tests.tui.desk import Bench, workbench
 from tests.tui.library_desk import LibraryEngine
 from tests.tui.test_hostile import NASTY, assert_harmless
+from tests.tui.test_with_engine import until
 
 PAIRS = ("wet | dry", "rain | sun", "soaked through | warm")
 
@@ -124,12 +124,8 @@ async def test_a_path_is_read_off_the_screens_thread(paths: Paths, tmp_path: Pat
     path.write_text("positive,negative\n" + "wet,dry\n" * 12)
     async with workbench(paths, LibraryEngine(paths)) as bench:
         await write(bench, pairs=(str(path),))
-        for _ in range(200):
-            await asyncio.sleep(0.01)
-            if "12 pairs, CSV, from rain pairs.csv" in bench.screen:
-                break
-        else:
-            raise AssertionError(bench.screen)
+        await until(lambda: "12 pairs, CSV, from rain pairs.csv" in bench.screen)
+        await bench.settle()
         await bench.press("ctrl+g")
         assert " New vector " in bench.screen
 

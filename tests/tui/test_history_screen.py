@@ -21,6 +21,7 @@ from steer_tui.session.records import request_to_json
 from steer_tui.session.sweep_messages import RunSweep
 from steer_tui.tui.history_layout import ENTRIES, RECORD, HistoryFacts, arrange
 from steer_tui.tui.screens.history import HistoryScreen
+from tests.stopwatch import Stopwatch
 from tests.sweeps import all_cells
 from tests.tui.desk import Bench, workbench
 from tests.tui.fake import FakeEngine, model_info
@@ -66,7 +67,7 @@ async def shows(bench: Bench, words: str | Callable[[], bool]) -> None:
     def true() -> bool:
         return words in bench.screen + bench.toasts if isinstance(words, str) else words()
 
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 90
     while not true():
         assert time.monotonic() < deadline, f"{words!r} never came:\n{bench.screen}\n{bench.toasts}"
         await bench.pilot.pause(0.02)
@@ -257,10 +258,10 @@ async def test_ten_thousand_runs_open_quickly_and_scroll(paths: Paths) -> None:
         )
     connection.close()
     async with workbench(paths, size=(80, 24)) as bench:
-        began = time.perf_counter()
+        watch = Stopwatch()
         await bench.press("5")
         await shows(bench, "text of run 9999")
-        assert time.perf_counter() - began < 3.0
+        assert watch.look() < 3.0
         assert "10,000" in bench.screen
         await bench.press("G")
         await shows(bench, "text of run 0 ")
@@ -304,7 +305,6 @@ async def test_hostile_entries_do_no_harm(paths: Paths) -> None:
         await shows(bench, lambda: history(bench).record is not None)
         for key in ("j", "c", "j", "c", "escape", "tab", "z", "z", "w", "escape"):
             await bench.press(key)
-            await bench.pilot.pause(0.05)
             await bench.settle()
             assert_harmless(bench)
         assert history(bench).place in (ENTRIES, RECORD)

@@ -303,7 +303,6 @@ async def test_the_editor_names_the_nearest_concept(paths: Paths) -> None:
 async def test_m_offers_models_and_takes_any_ref(paths: Paths) -> None:
     async with workbench(paths) as bench:
         await bench.press("m")
-        await bench.pilot.pause(0.3)
         await bench.type("some-org/some-model")
         await bench.press("enter")
         last = bench.engine.sent[-1]

@@ -97,9 +97,11 @@ def test_ctrl_q_while_text_streams_ends_at_once(home: Path, real_models: Path) -
 def test_a_fault_of_our_own_is_said_and_nothing_is_lost(home: Path) -> None:
     with terminal(["-m", "tests.tui.faulty"], home) as running:
         running.wait_for("Concepts")
-        running.send("i, so\x1b")
-        running.wait_for("so")
-        running.read(0.5)
+        running.send("i, so")
+        running.wait_for("went, so")
+        running.forget()
+        running.send("\x1b")
+        running.wait_for("space on/off")
         running.send("y")
         status, _ = running.wait_for_end()
         assert status == 1
@@ -125,10 +127,10 @@ def test_stopping_and_continuing_draws_the_screen_again(home: Path) -> None:
     with terminal(PROGRAM, home) as running:
         running.wait_for("Concepts")
         running.kill(signal.SIGTSTP)
-        running.read(0.5)
+        running.wait_for_stop()
         running.forget()
         running.kill(signal.SIGCONT)
-        running.wait_for("Concepts", 10)
+        running.wait_for("Concepts")
         running.send("\x11")
         assert running.wait_for_end()[0] == 0
         assert_restored(running)
@@ -140,7 +142,7 @@ def test_resizes_are_followed(home: Path) -> None:
         for width, height in ((200, 50), (80, 24), (61, 17), (150, 40), (50, 10)):
             running.resize(width, height)
             running.read(0.05)
-        running.wait_for("too small", 10)
+        running.wait_for("too small")
         running.send("\x11")
         assert running.wait_for_end()[0] == 0
 

@@ -14,6 +14,14 @@ from steer_tui.engine.few_rows import FewRows, as_columns
 from steer_tui.engine.timings import machine_key
 from tests.unit.tiny import left_behind, new_lm, shared_lm
 
+_MEASURED = FewRows._columns_win
+
+
+@pytest.fixture(autouse=True)
+def measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure, as no other test does."""
+    monkeypatch.setattr(FewRows, "_columns_win", _MEASURED)
+
 
 @pytest.fixture
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
