@@ -64,12 +64,15 @@ class QuickApp(App[int]):
             self.screen._on_timer_update()
 
     def say(self, text: str, severity: Severity = "information") -> None:
-        """Show a short toast; brackets in it mean nothing."""
+        """Show a short toast; brackets in it mean nothing. A note takes the place of the note before it."""
         text = clean(text)
         if not self.is_running:
             self.unsaid.append(text)
         elif text.strip() and all(text != shown.message for shown in self._notifications):
-            self.notify(text, severity=severity, timeout=SHORT if severity == "information" else LONG, markup=False)
+            is_note = severity == "information"
+            for shown in [shown for shown in self._notifications if is_note and shown.severity == severity]:
+                self._unnotify(shown, refresh=False)
+            self.notify(text, severity=severity, timeout=SHORT if is_note else LONG, markup=False)
 
     def complain(self, message: str, hint: str | None = None) -> None:
         """Show an error: one line, and what to do about it."""
