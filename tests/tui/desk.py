@@ -28,6 +28,14 @@ BACKGROUND = 30.0
 """Seconds that work off the screen's thread may take, such as reading a journal; no longer is waited for."""
 
 
+def key_event(app: SteerApp, key: str) -> events.Key:
+    """Return the event that the driver would send for a key, given by its name or as the character it writes."""
+    name = _character_to_key(key) if len(key) == 1 and not key.isalnum() else key
+    event = events.Key(name, key if len(key) == 1 else {"space": " ", "enter": "\r", "tab": "\t"}.get(key))
+    event.set_sender(app)
+    return event
+
+
 @dataclass
 class Bench:
     """An open workbench."""
@@ -44,12 +52,8 @@ class Bench:
 
     async def _press(self, key: str) -> None:
         """Send one key as the driver would; the pilot's own `press` sleeps between keys."""
-        name = _character_to_key(key) if len(key) == 1 and not key.isalnum() else key
-        character = key if len(key) == 1 else {"space": " ", "enter": "\r", "tab": "\t"}.get(key)
-        event = events.Key(name, character)
-        event.set_sender(self.app)
         assert self.app._driver is not None
-        self.app._driver.send_message(event)
+        self.app._driver.send_message(key_event(self.app, key))
         await self.idle()
 
     async def idle(self) -> None:

@@ -21,6 +21,7 @@ from textual.widgets import Input, Static
 from steer_tui.text import one_line
 from steer_tui.tui.paints import CLASSES
 from steer_tui.tui.safe import pasted
+from steer_tui.tui.widgets.in_order import LineField
 from steer_tui.tui.widgets.pane import Pane, Part
 from steer_tui.tui.widgets.words import Words
 
@@ -30,7 +31,7 @@ LONGEST = 20_000
 """Characters of one line."""
 
 
-class Line(Input):
+class Line(LineField):
     """One line of text; what a terminal would obey never gets into it."""
 
     def __init__(self, value: str, *, id: str, hint: str = "") -> None:

@@ -18,6 +18,7 @@ from steer_tui.errors import RecipeError
 from steer_tui.text import one_line
 from steer_tui.tui.paints import CLASSES
 from steer_tui.tui.safe import fit, label
+from steer_tui.tui.widgets.in_order import LineField
 from steer_tui.tui.widgets.pane import Pane, Part
 
 GRAMMAR = "name:strength@layers~op/scope?gate, ...   e.g. happy:2@3-4/generated, formal:1"
@@ -73,7 +74,7 @@ class RecipeEditor(ModalScreen[str]):
         super().__init__()
         self.add_class("dialog")
         self._known = known
-        self.field = Input(one_line(text), select_on_focus=False, compact=True, id="recipe-line")
+        self.field = LineField(one_line(text), select_on_focus=False, compact=True, id="recipe-line")
         self.verdict = Verdict()
 
     def compose(self) -> ComposeResult:

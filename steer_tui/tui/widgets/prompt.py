@@ -8,16 +8,16 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import TextArea
 
 from steer_tui.text import clean
 from steer_tui.tui.safe import label, pasted
+from steer_tui.tui.widgets.in_order import TextField
 
 LARGEST = 200_000
 """Characters a paste may bring."""
 
 
-class Prompt(TextArea):
+class Prompt(TextField):
     """A text area of a few lines."""
 
     TITLE = "Prompt"
@@ -64,12 +64,6 @@ class Prompt(TextArea):
     def action_submit(self) -> None:
         """Say that the prompt is written."""
         self.post_message(self.Submitted())
-
-    async def _on_key(self, event: events.Key) -> None:
-        if event.key == "enter":  # a binding like backspace: handled here, it would overtake those before it
-            event.prevent_default()
-            return
-        await super()._on_key(event)
 
     async def _on_paste(self, event: events.Paste) -> None:
         event.stop()
