@@ -1,4 +1,4 @@
-"""Writing a small file so that a kill at any instant leaves the old one or the new one, whole.
+"""Paths as people write them, and small files written so that a kill at any instant leaves the old or the new, whole.
 
 Knows nothing of what is in the file; who else may write it at the same time is the caller's care.
 """
@@ -14,6 +14,11 @@ from steer_tui.errors import LibraryError
 from steer_tui.text import one_line
 
 TEMPORARY_SUFFIX = ".steer-tmp"
+
+
+def expanded(text: str | Path) -> Path:
+    """Return a path as a person writes it, `~` written out; `~name` of nobody known here stays as it is."""
+    return Path(os.path.expanduser(text))
 
 
 def write_atomic(path: Path, data: bytes) -> None:

@@ -87,7 +87,7 @@ def find_paths(data_dir: Path | None = None) -> Paths:
     """Return the user's folders: below `data_dir`, else below STEER_TUI_HOME, else where the platform keeps them."""
     home = data_dir if data_dir is not None else _home_from_environment()
     if home is not None:
-        root = Path(os.path.abspath(home.expanduser()))
+        root = Path(os.path.abspath(os.path.expanduser(home)))
         return Paths(root / "config", root / "data", root / "state")
     from platformdirs import PlatformDirs
 

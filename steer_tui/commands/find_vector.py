@@ -10,6 +10,7 @@ from steer_tui.commands.console import note
 from steer_tui.commands.open_model import model_ref, settings
 from steer_tui.engine.recipe import nearest_names
 from steer_tui.errors import UsageError
+from steer_tui.files import expanded
 from steer_tui.library.entries import SUFFIX, VectorEntry, belongs_to, read_entry
 from steer_tui.library.store import VectorStore
 from steer_tui.library.trash import Removed
@@ -90,5 +91,5 @@ def model_name(ref: str | None) -> str | None:
     """Return the id under which the library keeps a model's vectors; a folder is known by its last part."""
     if ref is None:
         return None
-    path = Path(ref).expanduser()
+    path = expanded(ref)
     return path.resolve().name if path.exists() else ref

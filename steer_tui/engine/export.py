@@ -22,6 +22,7 @@ from steer_tui.engine.inference import forward
 from steer_tui.engine.progress import Progress
 from steer_tui.engine.quiet import quietly
 from steer_tui.errors import LibraryError, ModelError, UsageError
+from steer_tui.files import expanded
 
 _FLAGS = ("attention_bias", "mlp_bias", "bias", "use_bias", "qkv_bias", "use_qkv_bias", "attn_bias", "enable_bias")
 """Config entries by which architectures switch biases on."""
@@ -71,7 +72,7 @@ def check_folder(folder: str | Path) -> Path:
     Raises:
         UsageError: Something is there.
     """
-    target = Path(folder).expanduser()
+    target = expanded(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"{target} is there already", hint="name a new folder")
     return target

@@ -22,6 +22,7 @@ from typing import Any
 from steer_tui.engine.digest import file_digest
 from steer_tui.engine.hooks import Controller, Detector, Hook, as_hook, function_name
 from steer_tui.errors import UsageError
+from steer_tui.files import expanded
 from steer_tui.text import one_line
 
 _HOOKS = "HOOKS"
@@ -53,8 +54,7 @@ class HookFile(Mapping[str, OwnHook]):
         Raises:
             UsageError: It cannot be read, or fails; the line is in the message.
         """
-        self.path = path
-        self._stamp = _stamp(path)
+        self.path, self._stamp = path, _stamp(path)
         self.sha256 = file_digest(path)
         """Of the file as it was loaded."""
         self._hooks, self._placed = _load(path)
@@ -111,7 +111,7 @@ def load_hooks(path: str | Path) -> HookFile:
     Raises:
         UsageError: The file cannot be read, or fails; the line is in the message.
     """
-    return HookFile(Path(path).expanduser())
+    return HookFile(expanded(path))
 
 
 def _stamp(path: Path) -> tuple[int, int]:

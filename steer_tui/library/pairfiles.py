@@ -8,23 +8,24 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable
 from pathlib import Path
 
 from steer_tui.errors import LibraryError, SteerError, UsageError
 from steer_tui.library.concepts import parse_concept
 from steer_tui.library.pairrecords import from_csv, from_json, has_csv_head
-from steer_tui.library.pairtexts import PairTexts, check_count, from_sides
+from steer_tui.library.pairtexts import NEUTRAL_PROMPTS, PairTexts, check_count, from_sides, system_pair
 from steer_tui.text import clean, one_line, truncate
 
-KINDS = ("toml", "json", "csv", "lines", "words")
-"""What pairs are written in; `json` is one object per line, or a list of them."""
+KINDS = ("toml", "json", "csv", "lines", "words", "system")
+"""What pairs are written in; `json` is one object per line, or a list of them; `system` a pair of system prompts."""
 FORMS = "write `positive | negative` on each line, or paste TOML, JSON lines or CSV"
+SYSTEM_FORM = "such as `system: Be kind. | Be rude.`"
 MAX_FILE = 16 << 20
 
 _ENDINGS = {".toml": "toml", ".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv", ".tsv": "csv"}
 _TOML_ENTRY = re.compile(r"^[ \t]*(?:positive|negative|system|prompts|name)[ \t]*=", re.MULTILINE)
 _DASH = re.compile(r"\s+(?:[-\u2013\u2014\u2212]|vs\.?|versus)\s+", re.IGNORECASE)
+_SYSTEM = re.compile(r"^\s*system\s*:", re.IGNORECASE)
 _BAR = "|"
 
 
@@ -44,8 +45,9 @@ def read_pairs(text: str, kind: str | None = None) -> PairTexts:
     if not clean(text).strip():
         raise UsageError("there are no pairs", hint=FORMS)
     chosen = kind or _kind_of(text)
-    reader = {"toml": _from_toml, "json": from_json, "csv": from_csv, "lines": _from_lines, "words": _from_words}
-    return reader[chosen](text)
+    readers = {"toml": _from_toml, "json": from_json, "csv": from_csv}
+    readers |= {"lines": _from_lines, "words": _from_words, "system": _from_system}
+    return readers[chosen](text)
 
 
 def read_pair_file(path: Path) -> PairTexts:
@@ -117,6 +119,8 @@ def _kind_of(text: str) -> str:
     lines = [line for _, line in _content(text)]
     if has_csv_head(text):
         return "csv"
+    if lines and _SYSTEM.match(lines[0]) and not any(_BAR in line for line in lines[1:]):
+        return "system"
     if lines and _BAR in lines[0]:
         return "lines"
     if lines and all(_DASH.search(line) for line in lines):
@@ -171,6 +175,15 @@ def _from_words(text: str) -> PairTexts:
     return _from_pairs(pairs, "words")
 
 
+def _from_system(text: str) -> PairTexts:
+    """Read `system: positive | negative`; lines below, where there are any, are the user messages it stands over."""
+    (number, first), *rest = _content(text) or [(1, "")]
+    sides = [_SYSTEM.sub("", part, count=1).strip() for part in first.split(_BAR)]
+    if len(sides) != 2:
+        raise UsageError(f"line {number} is no pair of system prompts: {_cut(first)}", hint=SYSTEM_FORM)
+    return system_pair(sides[0], sides[1], [line for _, line in rest] or NEUTRAL_PROMPTS)
+
+
 def _from_pairs(pairs: list[tuple[str, str]], kind: str) -> PairTexts:
     if not pairs:
         raise UsageError("there are no pairs", hint=FORMS)
@@ -178,7 +191,7 @@ def _from_pairs(pairs: list[tuple[str, str]], kind: str) -> PairTexts:
     return PairTexts(tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs), kind)
 
 
-def _content(text: str) -> Iterable[tuple[int, str]]:
+def _content(text: str) -> list[tuple[int, str]]:
     """Return the lines that say something, cleaned, with their 1-based numbers; `#` begins a comment."""
     lines = ((number, clean(line).strip()) for number, line in enumerate(text.split("\n"), 1))
     return [(number, line) for number, line in lines if line and not line.startswith("#")]

@@ -12,6 +12,7 @@ from typing import Any
 from steer_tui.engine.hookvalues import FILE, HookSpec
 from steer_tui.engine.types import Request
 from steer_tui.errors import ModelError, SteerError, UsageError
+from steer_tui.files import expanded
 from steer_tui.session.hook_messages import (
     CheckHooks,
     HookFileFailed,
@@ -57,7 +58,7 @@ class HookWork:
             task.end(PointsFailed(*explain(error, "listing hook points")))
 
     def _load(self, task: Task, command: LoadHookFile) -> None:
-        path = Path(command.path).expanduser()
+        path = expanded(command.path)
         if task.is_stopped:
             task.end(HookFileFailed(command.path, f"{path.name} was not loaded: it was stopped", None))
             return

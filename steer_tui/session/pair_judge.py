@@ -1,6 +1,6 @@
 """What a person's examples amount to while they are being typed: how many pairs, and what is wrong with the rest.
 
-Promises that no text raises. A text may also name a file, which is then read: call it off the screen's thread for one.
+Promises that no text raises. A text may also name files, which are then read: call it off the screen's thread for them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from steer_tui.errors import UsageError
-from steer_tui.library.pairfiles import FORMS, read_pair_file, read_pairs
+from steer_tui.files import expanded
+from steer_tui.library.pairfiles import FORMS, read_pair_file, read_pairs, read_sentence_files
 from steer_tui.library.pairtexts import PairTexts
 
 ENOUGH = 3
@@ -36,23 +37,34 @@ class Judged:
     hint: str = ""
 
 
-def file_named(text: str) -> Path | None:
-    """Return the file that a text names instead of holding examples itself; None where it does not look like it."""
-    text = text.strip().strip("'\"")
-    return Path(text).expanduser() if text and _PATH.fullmatch(text) else None
+def files_named(text: str) -> tuple[Path, ...]:
+    """Return the file that a text names instead of holding examples itself, or the two of `positive | negative`.
+
+    Empty where it does not look like it. In each of two files every line is a text.
+    """
+    parts = [part.strip().strip("'\"") for part in text.split("|")]
+    if len(parts) > 2 or not all(part and _PATH.fullmatch(part) for part in parts):
+        return ()
+    return tuple(expanded(part) for part in parts)
 
 
 def judge(text: str) -> Judged:
     """Return what a text amounts to."""
-    path = file_named(text)
+    paths = files_named(text)
     try:
-        pairs = read_pair_file(path) if path else read_pairs(text)
+        pairs = _read(text, paths)
     except UsageError as error:
         if not text.strip():
             return Judged(None, "no pairs yet", hint=FORMS)
-        good = 0 if path else _good_lines(text)
+        good = 0 if paths else _good_lines(text)
         return Judged(None, counted(good, "pair") if good else "no pairs yet", error.message, error.hint or "")
-    return Judged(pairs, _amount(pairs, path), hint=_advice(pairs))
+    return Judged(pairs, _amount(pairs, paths), hint=_advice(pairs))
+
+
+def _read(text: str, paths: tuple[Path, ...]) -> PairTexts:
+    if len(paths) == 2:
+        return read_sentence_files(*paths)
+    return read_pair_file(paths[0]) if paths else read_pairs(text)
 
 
 def counted(count: int, what: str) -> str:
@@ -60,13 +72,14 @@ def counted(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def _amount(pairs: PairTexts, path: Path | None) -> str:
+def _amount(pairs: PairTexts, paths: tuple[Path, ...]) -> str:
     if pairs.pairs:
         amount = counted(pairs.pairs, "pair")
     else:
         amount = f"{len(pairs.positive)} positive and {counted(len(pairs.negative), 'negative text')}, not in pairs"
     form = _FORMS.get(pairs.kind, "")
-    said = [amount, form if form and form != "two words" else "", f"from {path.name}" if path else ""]
+    origin = f"from {' and '.join(path.name for path in paths)}" if paths else ""
+    said = [amount, form if form and form != "two words" else "", origin]
     return ", ".join(part for part in said if part)
 
 

@@ -32,7 +32,7 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", sorted(FORMS))
 def test_each_form_is_known_and_read(kind: str) -> None:
     for found in (read_pairs(FORMS[kind]), read_pairs("\ufeff" + FORMS[kind], kind)):
         assert found.kind == kind
@@ -93,6 +93,18 @@ def test_a_system_pair_stands_over_neutral_prompts() -> None:
     for sides in (("", "x"), ("x", "x")):
         with pytest.raises(UsageError):
             system_pair(*sides)
+
+
+@pytest.mark.parametrize("text", ["system: Be kind. | Be rude.", "\n# a remark\n System : Be kind.|system: Be rude.\n"])
+def test_a_line_of_two_system_prompts_is_such_a_pair(text: str) -> None:
+    assert read_pairs(text) == system_pair("Be kind.", "Be rude.")
+    own = read_pairs(f"{text}\nWho are you?\nTell me a story.")
+    assert own.system == ("Be kind.", "Be rude.") and own.positive == ("Who are you?", "Tell me a story.")
+
+
+def test_pairs_that_begin_with_the_word_system_stay_pairs() -> None:
+    found = read_pairs("system: up | system: down\nwet | dry")
+    assert (found.kind, found.pairs, found.system) == ("lines", 2, None)
 
 
 @given(PAIRS)

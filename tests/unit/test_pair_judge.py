@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steer_tui.session.pair_judge import file_named, judge
+from steer_tui.session.pair_judge import files_named, judge
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,7 @@ from steer_tui.session.pair_judge import file_named, judge
         ("Love - Hate", "1 pair"),
         ("positive,negative\nwet,dry\nrain,sun", "2 pairs, CSV"),
         ('{"positive": "wet", "negative": "dry"}', "1 pair, JSON"),
+        ("system: Be kind. | Be rude.", "16 pairs, system prompts"),
         ('positive = ["a", "b"]\nnegative = ["c"]', "2 positive and 1 negative text, not in pairs, TOML"),
     ],
 )
@@ -48,14 +49,26 @@ def test_a_file_is_read_by_its_path(tmp_path: Path) -> None:
     assert "cannot read" in judge(str(tmp_path / "none.csv")).problem
 
 
-@pytest.mark.parametrize("text", ["~/pairs.csv", "./x", "/tmp/x y", "pairs.toml", "C:\\pairs.csv", "a b.JSONL"])
+def test_two_files_are_two_sides(tmp_path: Path) -> None:
+    good, plain = tmp_path / "good.txt", tmp_path / "my plain.txt"
+    good.write_text("I am glad\nHow lovely\nWhat joy\n")
+    plain.write_text("I am here\nHow is it\nWhat now\n")
+    judged = judge(f" '{good}' | {plain} ")
+    assert judged.words == "3 pairs, from good.txt and my plain.txt" and judged.pairs is not None
+    assert judged.pairs.positive == ("I am glad", "How lovely", "What joy")
+    assert "cannot read" in judge(f"{good} | {tmp_path / 'none.txt'}").problem
+
+
+@pytest.mark.parametrize(
+    "text", ["~/pairs.csv", "./x", "/tmp/x y", "pairs.toml", "C:\\pairs.csv", "a b.JSONL", "~nobody.csv"]
+)
 def test_paths_are_known(text: str) -> None:
-    assert file_named(text) is not None
+    assert len(files_named(text)) == 1
 
 
 @pytest.mark.parametrize("text", ["", "wet | dry.csv", "Love - Hate", "a.csv\nb.csv", "{x.json", "wet.", "e.g. rain"])
 def test_what_is_no_path_is_not_taken_for_one(text: str) -> None:
-    assert file_named(text) is None
+    assert not files_named(text)
 
 
 @given(st.text(max_size=300))

@@ -23,7 +23,7 @@ from steer_tui.library.names import check_name
 from steer_tui.session.concept_draft import ConceptDraft
 from steer_tui.session.library_messages import ConceptMade, LibraryRefused, MakeConcept, ShowTokens, TokensShown
 from steer_tui.session.messages import Event, ExtractProgress, LoadFailed, ModelLoaded, VectorSummary
-from steer_tui.session.pair_judge import Judged, file_named, judge
+from steer_tui.session.pair_judge import Judged, files_named, judge
 from steer_tui.text import clean, one_line
 from steer_tui.tui.background import in_background
 from steer_tui.tui.numbers import bar
@@ -49,7 +49,8 @@ INVITATION = (
     "\n"
     "One `positive | negative` pair on each line; three are enough.\n"
     "Or paste CSV, JSON lines or TOML, write two words (Love - Hate),\n"
-    "or the path of a file."
+    "the path of a file, or of two (good.txt | plain.txt),\n"
+    "or two system prompts (system: Be kind. | Be rude.)."
 )
 
 
@@ -141,7 +142,7 @@ class ConceptForm(FormDialog[ConceptMade]):
         self.bench_app.drafts.keep(self.draft)
         text = self._looked_at = self.pairs.text
         self._look_number += 1
-        if len(text) <= AT_ONCE and file_named(text) is None:
+        if len(text) <= AT_ONCE and not files_named(text):
             return self._show(self._look_number, judge(text))
         self.judged = Judged(None, "reading")
         self._show_words()
@@ -191,8 +192,12 @@ class ConceptForm(FormDialog[ConceptMade]):
         return ""
 
     def _model_problem(self) -> str:
-        status = self.bench_app.status
-        return "" if status.info or status.loading else "no model yet: esc, then m chooses one"
+        status, pairs = self.bench_app.status, self.judged.pairs
+        if status.info is None:
+            return "" if status.loading else "no model yet: esc, then m chooses one"
+        if pairs is not None and pairs.system is not None and not status.info.has_chat_template:
+            return "this model has no chat template, which system prompts need"
+        return ""
 
     def _name_note(self) -> str:
         """Return what it waits for, or what happens to a vector that has this name now."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from textual.widget import Widget
 
 from steer_tui.errors import UsageError
+from steer_tui.files import expanded
 from steer_tui.library.catalogue import Listed
 from steer_tui.library.formats.catalogue import FORMATS, format_for
 from steer_tui.session.library_messages import ExportVector
@@ -40,7 +41,7 @@ class ExportForm(FormDialog[ExportVector]):
 
     @property
     def _path(self) -> Path:
-        return Path(self.path_line.value.strip()).expanduser()
+        return expanded(self.path_line.value.strip())
 
     @property
     def _format(self) -> str | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 from textual.widget import Widget
 
+from steer_tui.files import expanded
 from steer_tui.tui.screens.form import FormDialog, Line, row
 from steer_tui.tui.widgets.pane import Part
 
@@ -40,7 +40,7 @@ class FileForm(FormDialog[str]):
         text = self.path_line.value.strip()
         if not text:
             return [("it needs a file name", "warning")]
-        path = Path(text).expanduser()
+        path = expanded(text)
         ending = path.suffix.lower()
         if ending not in self._endings:
             return [(f"the ending says the format: {' '.join(self._endings)}", "warning")]
@@ -52,4 +52,4 @@ class FileForm(FormDialog[str]):
 
     def submit(self) -> None:
         """Answer."""
-        self.dismiss(str(Path(self.path_line.value.strip()).expanduser()))
+        self.dismiss(str(expanded(self.path_line.value.strip())))

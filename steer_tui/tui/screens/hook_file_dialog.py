@@ -8,6 +8,7 @@ from pathlib import Path
 from textual import events
 from textual.message import Message
 
+from steer_tui.files import expanded
 from steer_tui.tui.safe import fit, label
 from steer_tui.tui.screens.dialog import Dialog
 from steer_tui.tui.widgets.pane import Pane, Part
@@ -84,7 +85,7 @@ class PathPane(Pane):
 
     def _choose(self) -> None:
         path = self._found[self._cursor] if self._cursor >= 0 else self.text.strip()
-        if path.endswith(os.sep) or Path(path).expanduser().is_dir():
+        if path.endswith(os.sep) or expanded(path).is_dir():
             self._type(path if path.endswith(os.sep) else path + os.sep)
         elif path:
             self.post_message(self.Chosen(path))
@@ -162,9 +163,9 @@ def completions(text: str) -> list[str]:
     """Return the Python files and folders that a path may become, files first; written as the path is."""
     folder, sep, start = text.rpartition(os.sep)
     try:
-        with os.scandir(Path(f"{folder}{sep}").expanduser() if sep else Path()) as entries:
+        with os.scandir(expanded(f"{folder}{sep}") if sep else Path()) as entries:
             found = [entry for entry, _ in zip(entries, range(MOST_ENTRIES), strict=False)]
-    except (OSError, ValueError, RuntimeError):
+    except (OSError, ValueError):
         return []
     names: list[tuple[bool, str]] = []
     for entry in found:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from textual.widget import Widget
 
 from steer_tui.errors import UsageError
+from steer_tui.files import expanded
 from steer_tui.library.formats.catalogue import FORMATS
 from steer_tui.library.names import check_name
 from steer_tui.session.library_messages import ImportFiles
@@ -44,10 +45,10 @@ class ImportForm(FormDialog[ImportFiles]):
     def _paths(self) -> tuple[Path, ...]:
         """The files: one whose name may hold blanks, or several."""
         text = self.path_line.value.strip().strip("'\"")
-        whole = Path(text).expanduser()
+        whole = expanded(text)
         parts = text.split()
         if len(parts) > 1 and all(Path(part).suffix for part in parts):
-            return tuple(Path(part).expanduser() for part in parts)
+            return tuple(expanded(part) for part in parts)
         return (whole,) if text else ()
 
     def judge(self) -> Sequence[Part]:

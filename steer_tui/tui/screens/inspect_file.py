@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from steer_tui.engine.hookvalues import FILE, HookSpec
+from steer_tui.files import expanded
 from steer_tui.session.hook_messages import HookFileFailed, HookFileLoaded, LoadHookFile, OwnHookInfo
 from steer_tui.session.hook_work import stamp_of
 from steer_tui.tui.screens.inspect_panes import InspectPanes
@@ -74,7 +75,7 @@ class FileActions(InspectPanes):
         self.bench_app.push_screen(Question(f"Run {path}? It may do all that Python may."), answered)
 
     def _load(self, path: str) -> None:
-        full = str(Path(path).expanduser().absolute()) if "\0" not in path else path
+        full = str(expanded(path).absolute()) if "\0" not in path else path
         self._send(LoadHookFile(full))
 
     def _send(self, command: LoadHookFile) -> None:
