@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(list(argv))
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _leave_at_once)
+    _open_closed_streams()
     status = _run(sys.argv[1:])
     if "torch" in sys.modules:
         _leave(status)  # taking torch and transformers apart takes a second or more, and saves nothing
@@ -49,6 +50,16 @@ def _leave_at_once(number: int, frame: object) -> NoReturn:
     wipe = "\r\x1b[K" if os.isatty(2) else ""
     os.write(2, f"{wipe}error: interrupted\n".encode())
     os._exit(INTERRUPTED)
+
+
+def _open_closed_streams() -> None:
+    """Put the null device where a standard stream was closed, as `>&-` does.
+
+    Otherwise printing fails, and the next file that is opened takes the stream's number and what is printed to it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def _leave(status: int) -> NoReturn:
@@ -70,6 +81,8 @@ def _run(arguments: list[str]) -> int:
         return _report(error, error.message, error.hint, error.exit_status, debug)
     except BrokenPipeError:
         return _stdout_closed()
+    except OSError as error:
+        return _report(error, _system_words(error), "--debug shows where it happened", 1, debug)
     except MemoryError as error:
         return _report(error, "out of memory", "a smaller model or --dtype bfloat16 needs less", 1, debug)
     except Exception as error:  # the last line of defence: a traceback is for --debug only
@@ -124,6 +137,12 @@ def _survive_any_text() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="replace")
+
+
+def _system_words(error: OSError) -> str:
+    """Return what the system says is wrong, and with which file where it names one."""
+    what = error.strerror or f"{type(error).__name__}: {error}"
+    return what if error.filename is None else f"{error.filename}: {what}"
 
 
 def _report(error: BaseException, message: str, hint: str | None, status: int, debug: bool) -> int:

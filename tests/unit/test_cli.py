@@ -178,6 +178,41 @@ def test_a_closed_stdout_is_no_error() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_is_not_there_is_no_error(tmp_path: Path, closed: str) -> None:
+    line = f'exec "$0" -m steer_tui locate data {closed}'
+    env = {**os.environ, "STEER_TUI_HOME": str(tmp_path)}
+    done = subprocess.run(["sh", "-c", line, sys.executable], capture_output=True, text=True, env=env, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == ("" if " >" in f" {closed}" else f"{tmp_path / 'data'}\n")
+
+
+def test_what_the_system_refuses_is_said_in_its_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device", "/data/x")
+
+    monkeypatch.setattr("steer_tui.commands.locate.run", full)
+    assert main(["locate", "data"]) == 1
+    assert capsys.readouterr().err.splitlines()[0] == "error: /data/x: No space left on device"
+
+
+def test_an_interrupt_while_the_program_is_read_ends_with_130() -> None:
+    code = (
+        "import sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'steer_tui.options':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "from steer_tui.__main__ import main\n"
+        "sys.exit(main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "error: interrupted\n")
+
+
 def test_parsing_raises_instead_of_leaving_the_process() -> None:
     with pytest.raises(UsageError):
         build_parser().parse_args(["--nonsense"])

@@ -112,4 +112,4 @@ def test_an_unpacked_wheel_finds_its_own_themes_and_vectors(wheel: Path, tmp_pat
 
 
 def test_the_module_and_the_command_are_the_same_program() -> None:
-    assert project()["scripts"] == {"steer-tui": "steer_tui.cli:main"}
+    assert project()["scripts"] == {"steer-tui": "steer_tui.__main__:main"}
