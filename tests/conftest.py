@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,9 @@ for _name in tuple(os.environ):
     if _name in _OTHERS or _name.startswith(("SSH_", "TEXTUAL")) or is_ours:
         del os.environ[_name]
 os.environ["TERM"] = "xterm-256color"
+# A shell starts what it runs in the background deaf to interrupts, and programs pass that on to those they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS_VARIABLE = "STEER_TUI_TEST_MODELS"

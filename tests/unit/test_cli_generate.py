@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from pathlib import Path
 from subprocess import Popen
@@ -225,14 +226,29 @@ sys.exit(main())
 """The program, which says when it is ready for an interrupt: before that python itself may not have begun."""
 
 
-def start(model: str, home: Path, *arguments: str, code: tuple[str, ...] = ("-m", "steer_tui")) -> Popen[str]:
-    command = [sys.executable, *code, "generate", "Rain", "--steer", "", "--model", model, *arguments]
-    env = {**os.environ, "STEER_TUI_HOME": str(home)}
-    return Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+Start = Callable[..., Popen[str]]
 
 
-def test_text_streams_and_an_interrupt_keeps_what_there_is(model: str, home: Path) -> None:
-    process = start(model, home, "--max-tokens", "100000", "--temperature", "1.5")
+@pytest.fixture
+def start(model: str, home: Path) -> Iterator[Start]:
+    """A function that starts the program on further arguments; nothing of it is left behind."""
+    started: list[Popen[str]] = []
+
+    def begin(*arguments: str, code: tuple[str, ...] = ("-m", "steer_tui")) -> Popen[str]:
+        command = [sys.executable, *code, "generate", "Rain", "--steer", "", "--model", model, *arguments]
+        env = {**os.environ, "STEER_TUI_HOME": str(home)}
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        started.append(Popen(command, **pipes, text=True, env=env))  # type: ignore[call-overload]
+        return started[-1]
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def test_text_streams_and_an_interrupt_keeps_what_there_is(start: Start) -> None:
+    process = start("--max-tokens", "100000", "--temperature", "1.5")
     assert process.stdout is not None
     streamed = process.stdout.read(1)
     process.send_signal(signal.SIGINT)
@@ -245,8 +261,8 @@ def test_text_streams_and_an_interrupt_keeps_what_there_is(model: str, home: Pat
 
 
 @pytest.mark.parametrize("wait", [0.0, 0.4, 1.2])
-def test_an_interrupt_at_any_time_ends_with_130(model: str, home: Path, wait: float) -> None:
-    process = start(model, home, "--max-tokens", "100000", code=("-c", READY))
+def test_an_interrupt_at_any_time_ends_with_130(start: Start, wait: float) -> None:
+    process = start("--max-tokens", "100000", code=("-c", READY))
     assert process.stderr is not None and process.stderr.readline() == "ready\n"
     time.sleep(wait)
     process.send_signal(signal.SIGINT)
@@ -255,8 +271,8 @@ def test_an_interrupt_at_any_time_ends_with_130(model: str, home: Path, wait: fl
     assert "terminate" not in err
 
 
-def test_a_reader_that_leaves_ends_the_run_quietly(model: str, home: Path) -> None:
-    process = start(model, home, "--max-tokens", "100000", "--temperature", "1.5")
+def test_a_reader_that_leaves_ends_the_run_quietly(start: Start) -> None:
+    process = start("--max-tokens", "100000", "--temperature", "1.5")
     assert process.stdout is not None
     process.stdout.read(1)
     process.stdout.close()
