@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from steer_tui.engine.recipe import OPS, parse_number
-from steer_tui.engine.sweeprequest import KL_BUDGET, RANDOMS, TOKENS
+from steer_tui.engine.sweeprequest import KL_BUDGET, RANDOMS, TOKENS, strength_range
 from steer_tui.errors import RecipeError, UsageError
 
 Number = Callable[..., Callable[[str], float]]
@@ -76,11 +76,9 @@ def parse_strengths(text: str) -> tuple[float, ...]:
     low, high, step = parts
     if step <= 0 or high < low:
         raise UsageError(f"strengths {text!r} run nowhere", hint=hint)
-    count = int((high - low) / step + 1e-9)
-    if count > _MOST_COLUMNS:
+    if (high - low) / step > _MOST_COLUMNS:
         raise UsageError(f"strengths {text!r} are more than {_MOST_COLUMNS}", hint="take a larger step")
-    found = [round(low + place * step, 10) + 0.0 for place in range(count + 1)]
-    return tuple(dict.fromkeys([*found, high] if high - found[-1] > 1e-9 * max(1.0, abs(high)) else found))
+    return strength_range(low, high, step)
 
 
 def parse_seeds(text: str, first: int) -> tuple[int, ...]:

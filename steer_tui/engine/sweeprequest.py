@@ -112,6 +112,7 @@ class SweepRequest:
         Raises:
             UsageError: naming what is wrong.
         """
+        _check_kinds(self)
         for what, values in (("prompt", self.prompts), ("concept", self.concepts), ("strength", self.strengths)):
             if not values:
                 raise UsageError(f"the sweep has no {what}", hint="it needs one at least")
@@ -195,6 +196,26 @@ class SweepRequest:
         pairs = zip(self.concepts, weights, strict=True)
         recipe = Recipe(tuple(self._term(concept, layers, weight) for concept, weight in pairs))
         return Point("+".join(self.concepts), str(recipe), format_layers(layers), weights)
+
+
+def _check_kinds(request: SweepRequest) -> None:
+    """Refuse one text where several are meant, and a layer where a row of layers is.
+
+    Raises:
+        UsageError: naming which.
+    """
+    for what, values in (("prompts", request.prompts), ("concepts", request.concepts)):
+        if isinstance(values, str):
+            raise UsageError(f"the {what} are one text, not several", hint=f"write {what}=({values!r},)")
+    if isinstance(request.layers, str) or not all(isinstance(row, (tuple, list)) for row in request.layers):
+        raise UsageError("the layers are no rows", hint='one tuple each, such as ((2,), (3, 4), ("best",))')
+
+
+def strength_range(low: float, high: float, step: float) -> tuple[float, ...]:
+    """Return the strengths from `low` to `high`, both among them whatever the step, which is above 0."""
+    count = int((high - low) / step + 1e-9)
+    found = [round(low + place * step, 10) + 0.0 for place in range(count + 1)]
+    return tuple(dict.fromkeys([*found, high] if high - found[-1] > 1e-9 * max(1.0, abs(high)) else found))
 
 
 def spread_layers(count: int, most: int = MOST_LAYERS) -> tuple[int, ...]:

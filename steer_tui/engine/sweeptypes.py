@@ -72,7 +72,7 @@ class Cell:
     kl_p95: float | None = None
     distinct_2: float | None = None
     relative_norm: float | None = None
-    """||added|| / ||residual||, mean over steered positions and layers; 0 where nothing was added."""
+    """||added|| / ||residual||, mean over the positions and layers that it changes; 0 where it changes none."""
     share: float | None = None
     """Share of texts that show the concept by its words; for the demo model's concepts only."""
     concepts: Mapping[str, float | None] = field(default_factory=dict)

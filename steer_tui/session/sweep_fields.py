@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from steer_tui.engine.recipe import BEST, Layers, format_layers, format_number, parse_layers, parse_number
-from steer_tui.engine.sweeprequest import MOST_CELLS, spread_layers
+from steer_tui.engine.sweeprequest import MOST_CELLS, spread_layers, strength_range
 from steer_tui.errors import UsageError
 
 EACH = "each"
@@ -76,7 +76,7 @@ def read_strengths(text: str) -> tuple[float, ...]:
             raise UsageError(
                 f"{item!r} is no range of strengths", hint="write it as LOW:HIGH:STEP, such as 0.5:2.5:0.5"
             )
-        found += [round(low + index * step, 6) + 0.0 for index in range(int((high - low) / step + 1e-9) + 1)]
+        found += strength_range(low, high, step)
     return tuple(sorted(set(found)))
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from steer_tui.commands.sweep_arguments import parse_strengths
 from steer_tui.engine.recipe import parse_recipe
 from steer_tui.engine.scope import Scope
 from steer_tui.errors import UsageError
@@ -73,6 +74,7 @@ def test_ranges_of_strengths_include_their_end() -> None:
     assert fields.read_strengths("0.5:2.5:0.5") == (0.5, 1.0, 1.5, 2.0, 2.5)
     assert fields.read_strengths("0:0.3:0.1") == (0.0, 0.1, 0.2, 0.3)
     assert fields.read_strengths("1:2") == (1.0, 1.5, 2.0)
+    assert fields.read_strengths("0:2:0.75") == parse_strengths("0:2:0.75") == (0.0, 0.75, 1.5, 2.0)
     assert fields.read_strengths("2, -1") == (-1.0, 2.0)
 
 
