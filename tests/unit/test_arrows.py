@@ -64,7 +64,7 @@ def loaded_by(*names: str) -> set[str]:
     """Return what is imported once the named modules are, in a fresh interpreter: packages, and our modules."""
     code = "import sys\n" + "".join(f"import {name}\n" for name in names) + REPORT
     command = [sys.executable, "-c", code]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
     assert ran.returncode == 0, ran.stderr
     return set(json.loads(ran.stdout))
 

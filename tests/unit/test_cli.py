@@ -23,7 +23,7 @@ def run(*arguments: str, home: Path | None = None, **environment: str) -> subpro
         env["STEER_TUI_HOME"] = str(home)
     command = [sys.executable, "-m", "steer_tui", *arguments]
     return subprocess.run(
-        command, capture_output=True, text=True, env=env, stdin=subprocess.DEVNULL, timeout=100, check=False
+        command, capture_output=True, text=True, env=env, stdin=subprocess.DEVNULL, timeout=280, check=False
     )
 
 
@@ -47,13 +47,13 @@ def test_cheap_commands_import_nothing_heavy(arguments: list[str]) -> None:
         f"heavy = [name for name in {HEAVY!r} if name in sys.modules]\n"
         "sys.exit(repr(heavy) if heavy or status else 0)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stderr
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
     code = f"import sys, steer_tui; sys.exit(' '.join(n for n in {HEAVY!r} if n in sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=280, check=False)
     assert done.stderr.strip() == ""
 
 
@@ -174,7 +174,7 @@ def test_an_interrupt_ends_with_130(capsys: pytest.CaptureFixture[str], monkeypa
 
 def test_a_closed_stdout_is_no_error() -> None:
     command = f"{sys.executable} -m steer_tui --help | true; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=280, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -182,7 +182,7 @@ def test_a_closed_stdout_is_no_error() -> None:
 def test_a_stream_that_is_not_there_is_no_error(tmp_path: Path, closed: str) -> None:
     line = f'exec "$0" -m steer_tui locate data {closed}'
     env = {**os.environ, "STEER_TUI_HOME": str(tmp_path)}
-    done = subprocess.run(["sh", "-c", line, sys.executable], capture_output=True, text=True, env=env, timeout=60)
+    done = subprocess.run(["sh", "-c", line, sys.executable], capture_output=True, text=True, env=env, timeout=280)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == ("" if " >" in f" {closed}" else f"{tmp_path / 'data'}\n")
 
@@ -209,7 +209,7 @@ def test_an_interrupt_while_the_program_is_read_ends_with_130() -> None:
         "from steer_tui.__main__ import main\n"
         "sys.exit(main())\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=280, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "error: interrupted\n")
 
 

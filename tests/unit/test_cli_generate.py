@@ -253,7 +253,7 @@ def test_text_streams_and_an_interrupt_keeps_what_there_is(start: Start) -> None
     streamed = process.stdout.read(1)
     process.send_signal(signal.SIGINT)
     watch = Stopwatch()
-    rest, err = process.communicate(timeout=100)
+    rest, err = process.communicate(timeout=280)
     assert process.returncode == 130, err
     assert watch.look() < 5  # a hundred thousand tokens would take minutes
     assert streamed + rest
@@ -266,7 +266,7 @@ def test_an_interrupt_at_any_time_ends_with_130(start: Start, wait: float) -> No
     assert process.stderr is not None and process.stderr.readline() == "ready\n"
     time.sleep(wait)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=100)
+    _, err = process.communicate(timeout=280)
     assert process.returncode == 130
     assert "terminate" not in err
 
@@ -278,13 +278,13 @@ def test_a_reader_that_leaves_ends_the_run_quietly(start: Start) -> None:
     process.stdout.close()
     assert process.stderr is not None
     err = process.stderr.read()
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=280) == 0
     assert err == ""
 
 
 def test_a_prompt_is_read_from_stdin(model: str, home: Path) -> None:
     command = [sys.executable, "-m", "steer_tui", "generate", "-", "--steer", "", "--model", model, "--json"]
     done = subprocess.run(
-        [*command, "--max-tokens", "2"], input=b"The m\xffeeting\n", capture_output=True, timeout=90, check=True
+        [*command, "--max-tokens", "2"], input=b"The m\xffeeting\n", capture_output=True, timeout=280, check=True
     )
     assert json.loads(done.stdout)["prompt"] == "The m\ufffdeeting"

@@ -151,17 +151,32 @@ def test_going_on_runs_nothing_twice_and_gives_the_same_grid(
         assert len({json.loads(line)["key"] for line in kept}) == len(kept)
 
 
+NEVER_DONE = """
+import sys, time
+from steer_tui.cli import main
+from steer_tui.commands.sweep_folder import SweepFolder
+keep, kept = SweepFolder.keep, []
+def keep_all_but_the_last(self, cell):
+    kept.append(cell)
+    if len(kept) == 7:
+        time.sleep(600)
+    keep(self, cell)
+SweepFolder.keep = keep_all_but_the_last
+sys.exit(main(sys.argv[1:]))
+"""
+"""The program, which waits before the last of a baseline and six cells: however late the kill comes, it finds it."""
+
+
 def test_a_killed_sweep_goes_on_where_it_was(
     capsys: pytest.CaptureFixture[str], model: str, tmp_path: Path, home: Path
 ) -> None:
     asked = ["The meeting", "--concept", "glad", "--layers", "0-2", "--strengths", "1,2", "--no-controls"]
     asked += ["--seeds", "32", "--max-tokens", "32", "--temperature", "0"]  # no draw to fall at a boundary
     folder = tmp_path / "killed"
-    code = "from steer_tui.cli import main; import sys; sys.exit(main(sys.argv[1:]))"
-    command = [sys.executable, "-c", code, "--model", model, "sweep", *asked, "--out", str(folder)]
+    command = [sys.executable, "-c", NEVER_DONE, "--model", model, "sweep", *asked, "--out", str(folder)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "STEER_TUI_HOME": str(home)}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 250
     while time.monotonic() < deadline and process.poll() is None:
         if (folder / CELLS).exists() and (folder / CELLS).read_bytes().count(b"\n") >= 1:
             break

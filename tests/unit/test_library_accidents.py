@@ -24,7 +24,7 @@ def python(*arguments: str, before: tuple[str, ...] = (), more: Mapping[str, str
     """Run the interpreter and return what it printed."""
     command = [*before, sys.executable, *arguments]
     environment = {**os.environ, **ALONE, **(more or {})}
-    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=110, check=False)
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280, check=False)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
 
@@ -148,7 +148,7 @@ def test_two_programs_that_change_a_library_at_once_lose_nothing(tmp_path: Path)
         program.stdin.write("go\n")
         program.stdin.flush()
     for program in programs:
-        program.communicate(timeout=100)
+        program.communicate(timeout=280)
         assert program.returncode == 0
     store = VectorStore(find_paths(tmp_path))
     turns = [(who, turn) for who in ("left", "right") for turn in range(9)]

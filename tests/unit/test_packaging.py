@@ -74,7 +74,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index", "--no-build-isolation"]
     command += ["--wheel-dir", str(folder), str(ROOT)]
-    built = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    built = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
     assert built.returncode == 0, built.stderr
     return next(folder.glob("*.whl"))
 

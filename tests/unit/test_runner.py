@@ -687,5 +687,5 @@ sys.exit(leave(7))
 @pytest.mark.parametrize("manner", ["deaf", "listening"])
 def test_leaving_ends_the_process_with_its_status_and_its_last_words(tmp_path: Path, manner: str) -> None:
     command = [sys.executable, "-c", LEAVING, str(tmp_path), manner]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
     assert (ran.returncode, ran.stdout, ran.stderr) == (7, "last words", "")

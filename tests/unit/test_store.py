@@ -286,7 +286,7 @@ def test_a_kill_at_any_instant_leaves_a_whole_file(tmp_path: Path) -> None:
 def test_two_writers_at_once_leave_one_whole_file(tmp_path: Path) -> None:
     writers = [start_writer(tmp_path, 15), start_writer(tmp_path, 15)]
     for writer in writers:
-        writer.communicate(timeout=100)
+        writer.communicate(timeout=280)
         assert writer.returncode == 0
     store = VectorStore(find_paths(tmp_path))
     (entry,) = own(store)
