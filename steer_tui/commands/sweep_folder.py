@@ -61,9 +61,11 @@ class SweepFolder:
         """Note what is asked in a new folder.
 
         Raises:
-            UsageError: The folder holds a sweep.
+            UsageError: The folder holds a sweep, or is none.
             LibraryError: It cannot be written.
         """
+        if self.path.exists() and not self.path.is_dir():
+            raise UsageError(f"{self.name} is no folder", hint="name a folder, which need not be there yet, with --out")
         if not self.is_new or (self.path / CELLS).exists():
             raise UsageError(f"{self.name} holds a sweep", hint=f"--resume {self.name} goes on with it")
         value = {

@@ -8,6 +8,7 @@ import json
 import math
 import shlex
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from steer_tui.commands.arguments import build_parser
 from steer_tui.commands.sweep import _request
 from steer_tui.commands.sweep_arguments import parse_seeds, parse_strengths
+from steer_tui.commands.sweep_folder import SweepFolder
 from steer_tui.engine.recipe import parse_recipe
 from steer_tui.engine.scope import parse_scope
 from steer_tui.engine.sweepexport import command_line, to_csv, to_json_text, to_markdown
@@ -285,3 +287,10 @@ def test_refining_keeps_what_was_asked_and_needs_a_best_cell() -> None:
     assert 2.0 in closer.strengths and 1.5 in closer.strengths and 3.0 in closer.strengths
     with pytest.raises(UsageError):
         refine(asked, grid_of("happy", [], 1.0), 6)
+
+
+def test_a_file_is_no_folder_to_keep_a_sweep_in(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("mine")
+    with pytest.raises(UsageError, match="is no folder"):
+        SweepFolder(tmp_path / "taken").begin(SweepRequest(("p",), ("happy",)), INFO, {})
+    assert (tmp_path / "taken").read_text() == "mine"
