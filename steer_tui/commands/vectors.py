@@ -87,7 +87,7 @@ def _show(options: Options, args: argparse.Namespace) -> int:
     entry = find_vector(options, args.name)
     if args.json:
         print_json({"version": 1, **entry.to_json()})
-        return 0
+        return 0 if entry.meta is not None else 1
     if entry.meta is None:
         raise LibraryError(f"{entry.path} {entry.problem}")
     print_vector(entry, entry.meta)

@@ -52,10 +52,11 @@ class Reading:
         return math.exp(mean) if mean < 700 else math.inf
 
     def place(self, concept: str) -> float | None:
-        """Mean place on a concept's scale; None for an empty text and for a concept that was not read."""
+        """Mean place on a concept's scale; None for an empty text, for a concept that was not read or has no scale."""
         if concept not in self.place_sums or not self.content_tokens:
             return None
-        return self.place_sums[concept] / self.content_tokens
+        mean = self.place_sums[concept] / self.content_tokens
+        return None if math.isnan(mean) else mean
 
     @property
     def kl_mean(self) -> float | None:

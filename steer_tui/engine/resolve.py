@@ -5,6 +5,7 @@ Refuses vectors that do not fit. Knows nothing of batches or positions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -32,8 +33,8 @@ class LayerVector:
     """Projection of the negative mean on `unit`: 0 on the concept scale."""
 
     def place(self, hidden: Tensor) -> Tensor:
-        """Return the place on the concept scale of hidden states (..., D)."""
-        return (hidden.float() @ self.unit.to(hidden.device) - self.origin) / max(self.length, 1e-12)
+        """Return the place on the concept scale of hidden states (..., D); NaN for a zero vector, which has no scale."""
+        return (hidden.float() @ self.unit.to(hidden.device) - self.origin) / (self.length or math.nan)
 
 
 @dataclass(frozen=True, eq=False)

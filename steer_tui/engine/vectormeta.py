@@ -20,6 +20,7 @@ from steer_tui.text import clean, one_line, truncate
 FORMAT = 1
 MAX_LAYER = 9999
 _MOST = 1e300
+_ALWAYS = ("separation", "consistency", "split_half", "auroc")
 _SITE = re.compile(r"[A-Za-z0-9_.*]{1,200}")
 
 
@@ -76,7 +77,7 @@ class VectorMeta:
     """Entries this version does not know, kept for the next one."""
 
     def to_json(self) -> dict[str, object]:
-        """Return the contract's object; numbers that are not finite are left out."""
+        """Return the contract's object; numbers that are not finite are left out, or null among the diagnostics."""
         known: dict[str, object] = {
             "format": self.format,
             "name": self.name,
@@ -94,7 +95,7 @@ class VectorMeta:
             "best_layers": list(self.best_layers),
             "residual_norm": _finite(self.residual_norm),
             "origin": _finite(self.origin),
-            "diagnostics": {str(layer): _finite(values) for layer, values in self.diagnostics.items()},
+            "diagnostics": {str(layer): _measured(values) for layer, values in self.diagnostics.items()},
             "source": self.source,
         }
         if self.disagreeing:
@@ -157,7 +158,14 @@ def _made_for(value: object) -> MadeFor:
 
 
 def _finite(values: Mapping[int, float] | Mapping[str, float]) -> dict[str, float]:
+    if math.isfinite(sum(values.values())):  # and so is each of them: the usual case, and lists write a million
+        return {str(key): value for key, value in values.items()}
     return {str(key): value for key, value in values.items() if math.isfinite(value)}
+
+
+def _measured(values: Mapping[str, float]) -> dict[str, float | None]:
+    """Return a layer's diagnostics; of those that every vector has, None for what could not be computed."""
+    return {name: None for name in _ALWAYS} | dict(_finite(values))
 
 
 class _Fields:
@@ -201,13 +209,13 @@ class _Fields:
         value = self.take(key, {})
         if not isinstance(value, dict):
             raise LibraryError(f"{key!r} is not an object")
-        return {_layer(layer, key): _number(number, key) for layer, number in value.items() if number is not None}
+        return {_key(layer, key): _number(number, key) for layer, number in value.items() if number is not None}
 
     def diagnostics(self, key: str) -> dict[int, dict[str, float]]:
         value = self.take(key, {})
         if not isinstance(value, dict):
             raise LibraryError(f"{key!r} is not an object")
-        return {_layer(layer, key): _numbers(values, key) for layer, values in value.items()}
+        return {_key(layer, key): _numbers(values, key) for layer, values in value.items()}
 
     def source(self, key: str) -> dict[str, str] | None:
         value = self.take(key)
@@ -229,9 +237,16 @@ def _layer(value: object, key: str) -> int:
     return value
 
 
+_key = lru_cache(maxsize=4096)(_layer)
+"""Of an object's key; the same few come again in every vector."""
+
+
 def _numbers(value: object, key: str) -> dict[str, float]:
     if not isinstance(value, dict):
         raise LibraryError(f"{key!r} is not an object")
+    numbers = value.values()
+    if set(map(type, numbers)) <= {float} and abs(sum(map(abs, numbers))) < _MOST:  # as `_number` asks of each
+        return dict(zip(_measures(tuple(value)), numbers, strict=False))
     return {_measure(str(name)): _number(number, key) for name, number in value.items() if number is not None}
 
 
@@ -241,6 +256,11 @@ def _measure(name: str) -> str:
 
 _short = lru_cache(maxsize=256)(one_line)
 """The same few names come again for every layer of every vector."""
+
+
+@lru_cache(maxsize=256)
+def _measures(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(_measure, names))
 
 
 def _number(value: object, key: str) -> float:

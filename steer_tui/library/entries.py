@@ -101,14 +101,22 @@ def read_entry(path: Path, *, is_bundled: bool) -> VectorEntry:
     """Return what one vector file says of itself; a problem instead of an error."""
     name = path.name.removesuffix(SUFFIX)
     if not is_name(name):
-        return VectorEntry(path, one_line(name), is_bundled, problem=NOT_A_NAME)
+        return VectorEntry(path, one_line(name), is_bundled, size_bytes=_size(path), problem=NOT_A_NAME)
     try:
         header = read_header(path)
     except LibraryError as error:
         hint = f" ({error.hint})" if error.hint else ""
-        return VectorEntry(path, name, is_bundled, problem=f"{error.message}{hint}")
+        return VectorEntry(path, name, is_bundled, size_bytes=_size(path), problem=f"{error.message}{hint}")
     meta = header.meta if header.meta.name == name else replace(header.meta, name=name)
     return VectorEntry(path, name, is_bundled, meta, header.layers, header.size_bytes)
+
+
+def _size(path: Path) -> int:
+    """Return how large a file that does not parse is, 0 where even that cannot be told."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def find_entries(root: Path, *, is_bundled: bool) -> Iterator[VectorEntry]:

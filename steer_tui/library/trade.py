@@ -214,11 +214,14 @@ def _keep(job: _Job, name: str | None, store: VectorStore, asked: Asked) -> list
     file = first.name if len(job.paths) == 1 else f"{first.name} and {len(job.paths) - 1} more"
     try:
         vector, notes = settle(draft, check_name(name or slug(draft.name)), file, asked)
+    except SteerError as error:
+        return [_refused(path, error) for path in job.paths]
+    try:
         saved = store.save(vector, replace=False)
         if (bundled("vectors") / saved.parent.name / saved.name).is_file():
             notes.append(f"it wins over the built-in {vector.name}, until it is removed")
-    except SteerError as error:
-        return [_refused(path, error) for path in job.paths]
+    except SteerError as error:  # the library's words are about itself, not about the file
+        return [_refused(path, error, ":") for path in job.paths]
     return [_kept(path, vector, saved, notes) for path in job.paths]
 
 
@@ -229,10 +232,10 @@ def _kept(path: Path, vector: SteeringVector, saved: Path, notes: Sequence[str])
     return ImportResult(path, one_line(f"{path.name}: {what}"), (vector.name,), (saved,), tuple(map(one_line, notes)))
 
 
-def _refused(path: Path, error: SteerError) -> ImportResult:
+def _refused(path: Path, error: SteerError, colon: str = "") -> ImportResult:
     hint = None if error.hint is None else one_line(error.hint)
     message = one_line(error.message)
-    return ImportResult(path, one_line(f"{path.name} {message}"), error=message, hint=hint)
+    return ImportResult(path, one_line(f"{path.name}{colon} {message}"), error=message, hint=hint)
 
 
 def _joined(first: ImportResult | None, second: ImportResult) -> ImportResult:

@@ -38,6 +38,9 @@ def test_two_files_make_a_vector(
     assert meta.keys() >= META_KEYS
     assert (meta["name"], meta["method"], meta["pairs"]) == ("glad", "mean", 3)
     assert meta["residual_norm"].keys() == {"1", "2"}
+    for figures in meta["diagnostics"].values():  # three pairs are too few for what is held out
+        assert isinstance(figures["separation"], float) and isinstance(figures["consistency"], float)
+        assert figures["split_half"] is None and figures["auroc"] is None
     own = [entry for entry in VectorStore(paths).list() if not entry.bundled]
     assert [(entry.name, entry.layers) for entry in own] == [("glad", (1, 2))]
 

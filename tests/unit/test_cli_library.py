@@ -48,6 +48,10 @@ def test_a_damaged_file_is_listed_with_its_reason(capsys: pytest.CaptureFixture[
     listed = json.loads(output(capsys, "vectors", "list", "--json"))["vectors"]
     assert [entry["problem"] for entry in listed if entry["path"] == str(path)] != [None]
     assert "glad" in output(capsys, "vectors", "list")
+    assert [entry["size_bytes"] for entry in listed if entry["path"] == str(path)] == [20]
+    assert main(["vectors", "show", "glad", "--json"]) == main(["vectors", "show", "glad"]) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)["problem"] in err
 
 
 def test_one_vector_is_shown_with_its_layers(capsys: pytest.CaptureFixture[str], paths: Paths) -> None:

@@ -139,3 +139,14 @@ def test_a_wrong_export_is_named_and_writes_nothing(
     first = capsys.readouterr().err.splitlines()[0]
     assert first.startswith("error: ") and says in first
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_name_that_is_taken_is_refused_in_a_sentence(
+    file: Path, paths: Paths, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("vectors", "import", file) == 0
+    kept = [entry.path.read_bytes() for entry in VectorStore(paths).list() if not entry.bundled]
+    capsys.readouterr()
+    assert call("vectors", "import", file) == 1
+    assert capsys.readouterr().err.startswith("error: glad.gguf: there is a vector 'glad' already\nhint: ")
+    assert [entry.path.read_bytes() for entry in VectorStore(paths).list() if not entry.bundled] == kept

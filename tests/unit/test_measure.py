@@ -213,6 +213,16 @@ def test_no_text_has_no_measures() -> None:
     assert reading.perplexity is None
 
 
+def test_a_vector_of_zeros_has_no_scale_to_be_placed_on() -> None:
+    lm = shared_lm()
+    made = new_vectors(lm, "happy")["happy"]
+    zero = SteeringVector("happy", {layer: torch.zeros_like(row) for layer, row in made.layers.items()}, made.meta)
+    sampling = Sampling(max_tokens=4)
+    result = generate(lm, Request(PROMPT, "happy:2", sampling, baseline=True), {"happy": zero})
+    assert result.measures is not None and result.measures.concepts == {"happy": (None, None)}
+    assert result.baseline is not None and result.steered.ids == result.baseline.ids
+
+
 @pytest.mark.parametrize("folded", [False, True])
 def test_a_concept_that_came_late_has_a_place_where_the_text_is_still_there(
     monkeypatch: pytest.MonkeyPatch, folded: bool
