@@ -33,7 +33,7 @@ class LayerVector:
     """Projection of the negative mean on `unit`: 0 on the concept scale."""
 
     def place(self, hidden: Tensor) -> Tensor:
-        """Return the place on the concept scale of hidden states (..., D); NaN for a zero vector, which has no scale."""
+        """Return the place on the concept scale of hidden states (..., D); NaN where a zero vector leaves no scale."""
         return (hidden.float() @ self.unit.to(hidden.device) - self.origin) / (self.length or math.nan)
 
 
