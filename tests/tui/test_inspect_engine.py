@@ -92,7 +92,7 @@ async def opened(paths: Paths) -> AsyncIterator[tuple[SteerApp, InspectScreen, P
     app.saver.finish(1.0)
 
 
-async def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
+async def until(true: Callable[[], bool], seconds: float = 90.0) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline
@@ -257,7 +257,7 @@ async def test_points_and_files_come_also_while_a_text_streams(paths: Paths, tmp
         assert app.status.running is not None and "hook_resid_mid" not in str(screen.points.tree_of.points)
         screen._load(str(file))
         await until(lambda: bool(app.bench.hooks))
-        await until(lambda: bool(screen._hooks_in_force))
+        await until(lambda: bool(screen.running.hooks))
         assert app.status.running is not None
         await pilot.press("escape")
         await until(lambda: "blocks.0.hook_resid_mid" in screen.points.tree_of.points)
