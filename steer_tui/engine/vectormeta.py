@@ -158,8 +158,6 @@ def _made_for(value: object) -> MadeFor:
 
 
 def _finite(values: Mapping[int, float] | Mapping[str, float]) -> dict[str, float]:
-    if math.isfinite(sum(values.values())):  # and so is each of them: the usual case, and lists write a million
-        return {str(key): value for key, value in values.items()}
     return {str(key): value for key, value in values.items() if math.isfinite(value)}
 
 
@@ -209,13 +207,13 @@ class _Fields:
         value = self.take(key, {})
         if not isinstance(value, dict):
             raise LibraryError(f"{key!r} is not an object")
-        return {_key(layer, key): _number(number, key) for layer, number in value.items() if number is not None}
+        return {_layer(layer, key): _number(number, key) for layer, number in value.items() if number is not None}
 
     def diagnostics(self, key: str) -> dict[int, dict[str, float]]:
         value = self.take(key, {})
         if not isinstance(value, dict):
             raise LibraryError(f"{key!r} is not an object")
-        return {_key(layer, key): _numbers(values, key) for layer, values in value.items()}
+        return {_layer(layer, key): _numbers(values, key) for layer, values in value.items()}
 
     def source(self, key: str) -> dict[str, str] | None:
         value = self.take(key)
@@ -237,16 +235,9 @@ def _layer(value: object, key: str) -> int:
     return value
 
 
-_key = lru_cache(maxsize=4096)(_layer)
-"""Of an object's key; the same few come again in every vector."""
-
-
 def _numbers(value: object, key: str) -> dict[str, float]:
     if not isinstance(value, dict):
         raise LibraryError(f"{key!r} is not an object")
-    numbers = value.values()
-    if set(map(type, numbers)) <= {float} and abs(sum(map(abs, numbers))) < _MOST:  # as `_number` asks of each
-        return dict(zip(_measures(tuple(value)), numbers, strict=False))
     return {_measure(str(name)): _number(number, key) for name, number in value.items() if number is not None}
 
 
@@ -256,11 +247,6 @@ def _measure(name: str) -> str:
 
 _short = lru_cache(maxsize=256)(one_line)
 """The same few names come again for every layer of every vector."""
-
-
-@lru_cache(maxsize=256)
-def _measures(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(map(_measure, names))
 
 
 def _number(value: object, key: str) -> float:
