@@ -375,7 +375,7 @@ class Listener:
         """All that came so far, oldest first."""
         self._read = 0
 
-    def wait(self, kind: type[E], timeout: float = 60.0) -> E:
+    def wait(self, kind: type[E], timeout: float = 120.0) -> E:
         """Return the next event of a kind; those before it count as read."""
         until = time.perf_counter() + timeout
         while True:

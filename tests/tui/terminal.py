@@ -67,7 +67,7 @@ class Terminal:
         """What it wrote, without control sequences."""
         return SEQUENCES.sub(b"", self.seen).decode("utf-8", "replace")
 
-    def wait_for(self, words: str, seconds: float = 90.0) -> float:
+    def wait_for(self, words: str, seconds: float = 200.0) -> float:
         """Wait until the words have been written since the start; return seconds since the program was started."""
         deadline = time.monotonic() + seconds
         while words not in self.text:

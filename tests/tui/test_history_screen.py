@@ -67,7 +67,7 @@ async def shows(bench: Bench, words: str | Callable[[], bool]) -> None:
     def true() -> bool:
         return words in bench.screen + bench.toasts if isinstance(words, str) else words()
 
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 200
     while not true():
         assert time.monotonic() < deadline, f"{words!r} never came:\n{bench.screen}\n{bench.toasts}"
         await bench.pilot.pause(0.02)

@@ -92,7 +92,7 @@ async def opened(paths: Paths) -> AsyncIterator[tuple[SteerApp, InspectScreen, P
     app.saver.finish(1.0)
 
 
-async def until(true: Callable[[], bool], seconds: float = 90.0) -> None:
+async def until(true: Callable[[], bool], seconds: float = 250.0) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline

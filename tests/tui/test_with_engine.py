@@ -26,7 +26,7 @@ async def opened(paths: Paths, script: Script | None = None) -> AsyncIterator[tu
     app.saver.finish(1.0)
 
 
-async def until(true: Callable[[], bool], seconds: float = 90.0) -> None:
+async def until(true: Callable[[], bool], seconds: float = 250.0) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline

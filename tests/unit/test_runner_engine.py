@@ -37,7 +37,7 @@ from tests.stopwatch import Stopwatch
 from tests.unit.tiny_model import write_tiny_model
 
 ROOT = Path(__file__).resolve().parents[2]
-WAIT = 60.0
+WAIT = 250.0
 CONCEPT = """
 name = "glad"
 group = "emotions"
@@ -199,13 +199,13 @@ engine = Engine(find_paths(Path(home)))
 engine.start()
 listener = Listener(engine)
 if moment != "starting":
-    listener.wait(EngineReady, 90)
+    listener.wait(EngineReady, 250)
     engine.send(LoadModel(model))
-    listener.wait(LoadProgress, 90)
+    listener.wait(LoadProgress, 250)
 if moment == "generating":
-    listener.wait(ModelLoaded, 90)
+    listener.wait(ModelLoaded, 250)
     engine.send(Generate(1, Request("The meeting went", "", Sampling(max_tokens=100000))))
-    listener.wait(RunSteps, 90)
+    listener.wait(RunSteps, 250)
 else:
     time.sleep(0.2)
 print("leaving", flush=True)
