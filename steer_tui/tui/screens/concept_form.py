@@ -15,7 +15,6 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import TextArea
 
 from steer_tui.engine.extractchoices import METHODS, READS, parse_read
 from steer_tui.errors import UsageError
@@ -32,6 +31,7 @@ from steer_tui.tui.screens.form import FormDialog, Line, row
 from steer_tui.tui.screens.report import PageDialog
 from steer_tui.tui.screens.tokens_dialog import TokenTexts
 from steer_tui.tui.widgets.choices import Choices, Option
+from steer_tui.tui.widgets.in_order import TextField
 from steer_tui.tui.widgets.pane import Pane, Part
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ INVITATION = (
 )
 
 
-class Pairs(TextArea):
+class Pairs(TextField):
     """The examples."""
 
     def __init__(self, text: str) -> None:
