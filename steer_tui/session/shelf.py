@@ -41,6 +41,11 @@ class Store(Protocol):
         """Return the vector in a file."""
 
 
+def _preference(line: Listed) -> tuple[bool, bool, bool]:
+    """Return a sort key, as `catalogue.by_preference` has it: of several vectors of a name the first one is used."""
+    return line.problem is not None, line.entry.bundled, line.warning is not None
+
+
 def _place(summary: VectorSummary) -> tuple[bool, str, str, str]:
     return summary.group == BROKEN_GROUP, summary.group.casefold(), summary.name.casefold(), summary.name
 
@@ -162,7 +167,7 @@ class Shelf:
         for name in wanted:
             for table in (self._loaded.vectors, self._loaded.entries, self._loaded.warnings, self._loaded.problems):
                 table.pop(name, None)
-        for line in sorted(found, key=lambda line: (line.problem is not None, line.entry.bundled)):
+        for line in sorted(found, key=_preference):
             if line.entry.name not in self._loaded.vectors:
                 self._take(line)
 

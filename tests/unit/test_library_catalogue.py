@@ -80,6 +80,16 @@ def test_other_weights_of_a_model_are_a_warning_and_another_shape_a_problem(stor
     assert "width" in (found(listed, "wide").problem or "") and found(listed, "wide").is_for_model
 
 
+def test_a_vector_made_anew_is_used_before_the_one_of_other_weights(store: VectorStore, paths: Paths) -> None:
+    old = store.save(vector("joy", fingerprint="0000"))
+    shelf = Shelf(paths, store, INFO)
+    kept = store.keep(vector("joy", scale=5.0))
+    assert kept.earlier is None and kept.path != old and old.is_file(), "other weights have a folder of their own"
+    shelf.refresh(store.catalogue(INFO), ["joy"])
+    assert shelf.vectors["joy"].meta.model["fingerprint"] == INFO.fingerprint
+    assert next(item for item in shelf.summaries() if item.name == "joy").warning is None
+
+
 def test_a_vector_of_another_model_is_refused_by_name_with_the_reason(store: VectorStore, paths: Paths) -> None:
     store.save(vector("alien", id="zoo/other", fingerprint="0000"))
     loaded = store.load_for(INFO)
