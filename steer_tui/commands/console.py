@@ -1,4 +1,4 @@
-"""What every command prints with: results on stdout, everything else on stderr, no control character on either.
+"""What every command reads a prompt and prints with: results on stdout, all else on stderr, no control character.
 
 Knows nothing of models.
 """
@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from steer_tui.text import cell_width, one_line, truncate
+from steer_tui.text import cell_width, clean, one_line, truncate
 
 _BAR_CELLS = 24
 _LABEL_CELLS = 40
@@ -30,6 +30,13 @@ def note(line: str) -> None:
     """Print one line on stderr."""
     sys.stderr.write(one_line(line) + "\n")
     sys.stderr.flush()
+
+
+def read_prompt(text: str) -> str:
+    """Return a prompt, read from stdin where it is `-`, cleaned of control characters and lone surrogates."""
+    if text == "-":
+        text = sys.stdin.buffer.read().decode("utf-8", "replace").removesuffix("\n")
+    return clean(text)
 
 
 def print_json(value: object) -> None:

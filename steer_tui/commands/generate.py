@@ -9,7 +9,7 @@ from contextlib import redirect_stdout
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from steer_tui.commands.console import Progress, note, print_json
+from steer_tui.commands.console import Progress, note, print_json, read_prompt
 from steer_tui.commands.interrupt import stoppable
 from steer_tui.commands.open_model import open_model, settings
 from steer_tui.commands.run_hooks import hook_lines, hook_summary, load_file, with_hooks
@@ -19,7 +19,7 @@ from steer_tui.engine.types import Request, RunResult, Sampling, Step
 from steer_tui.errors import UsageError
 from steer_tui.options import Options
 from steer_tui.paths import Paths, find_paths
-from steer_tui.text import clean, one_line
+from steer_tui.text import one_line
 
 if TYPE_CHECKING:
     pass
@@ -68,14 +68,8 @@ def _request(args: argparse.Namespace, paths: Paths) -> Request:
     asked = {name: getattr(args, name) for name in Sampling.__slots__ if getattr(args, name) is not None}
     sampling = replace(usual, **asked)
     recipe, has_hooks = one_line(args.steer or ""), bool(args.hook) or args.hooks is not None
-    return Request(_prompt(args.prompt), recipe, sampling, args.baseline, args.raw, statistics=args.json or has_hooks)
-
-
-def _prompt(text: str) -> str:
-    """Return the prompt, read from stdin where it is `-`, cleaned of control characters and lone surrogates."""
-    if text == "-":
-        text = sys.stdin.buffer.read().decode("utf-8", "replace").removesuffix("\n")
-    return clean(text)
+    prompt = read_prompt(args.prompt)
+    return Request(prompt, recipe, sampling, args.baseline, args.raw, statistics=args.json or has_hooks)
 
 
 def _bar(progress: Progress, total: int) -> Callable[[Step], None]:

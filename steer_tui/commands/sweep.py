@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from steer_tui.commands.console import Progress, note, print_json
+from steer_tui.commands.console import Progress, note, print_json, read_prompt
 from steer_tui.commands.interrupt import stoppable
 from steer_tui.commands.open_model import open_model, settings
 from steer_tui.commands.sweep_arguments import parse_seeds, parse_strengths
@@ -23,7 +22,6 @@ from steer_tui.engine.types import ModelInfo, Sampling
 from steer_tui.errors import UsageError
 from steer_tui.options import Options
 from steer_tui.paths import Paths, find_paths
-from steer_tui.text import clean
 
 if TYPE_CHECKING:
     from steer_tui.engine.model import LanguageModel
@@ -119,7 +117,7 @@ def _request(args: argparse.Namespace, paths: Paths) -> SweepRequest:
     asked = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     columns = parse_strengths(args.strengths) if args.strengths else WEIGHTS if args.mix else STRENGTHS
     request = SweepRequest(
-        prompts=tuple(map(_prompt, args.prompts)),
+        prompts=tuple(map(read_prompt, args.prompts)),
         concepts=tuple(dict.fromkeys(args.concept)),
         layers=_rows(args),
         strengths=columns,
@@ -138,13 +136,6 @@ def _request(args: argparse.Namespace, paths: Paths) -> SweepRequest:
     )
     request.check()
     return request
-
-
-def _prompt(text: str) -> str:
-    """Return a prompt, read from stdin where it is `-`, cleaned of control characters and lone surrogates."""
-    if text == "-":
-        text = sys.stdin.buffer.read().decode("utf-8", "replace").removesuffix("\n")
-    return clean(text)
 
 
 def _rows(args: argparse.Namespace) -> tuple[Layers, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from steer_tui.engine.prompt import has_chat_template, without_surrogates
+from steer_tui.engine.prompt import has_chat_template, single_bos, without_surrogates
 from steer_tui.errors import ModelError, UsageError
 from steer_tui.text import one_line
 
@@ -41,11 +41,7 @@ def chat_text(tokenizer: Any, message: str, system: str | None = None) -> str:
 
 def chat_ids(tokenizer: Any, text: str) -> list[int]:
     """Return the ids of a text that `chat_text` made, whose BOS, if it has one, stands in it."""
-    ids = list(tokenizer(text, add_special_tokens=False)["input_ids"])
-    bos = tokenizer.bos_token_id
-    while bos is not None and ids[:2] == [bos, bos]:
-        ids = ids[1:]
-    return ids
+    return single_bos(tokenizer, list(tokenizer(text, add_special_tokens=False)["input_ids"]))
 
 
 def _rendered(tokenizer: Any, messages: list[dict[str, str]]) -> str:

@@ -16,7 +16,7 @@ _KEY = "'disagreeing'"
 
 
 class Sides(Protocol):
-    """Two lists of texts that are pairs."""
+    """Two lists of texts; pairs where there are as many on both sides."""
 
     @property
     def positive(self) -> Sequence[str]:

@@ -14,13 +14,14 @@ from typing import Protocol
 from steer_tui.engine.chat import chat_ids, chat_text
 from steer_tui.engine.extractchoices import TEMPLATES, Read, unknown
 from steer_tui.engine.model import LanguageModel
+from steer_tui.engine.oddpairs import Sides
 from steer_tui.engine.prompt import has_chat_template
 from steer_tui.engine.reading import first_own
 from steer_tui.errors import UsageError
 from steer_tui.text import one_line, truncate
 
 
-class Pairs(Protocol):
+class Pairs(Sides, Protocol):
     """What extraction needs of a concept; it may also have `prompts` and `system`, see `library.concepts.Concept`."""
 
     @property
@@ -34,14 +35,6 @@ class Pairs(Protocol):
     @property
     def description(self) -> str:
         """One line."""
-
-    @property
-    def positive(self) -> Sequence[str]:
-        """Texts that show the concept."""
-
-    @property
-    def negative(self) -> Sequence[str]:
-        """Texts that do not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,12 +77,12 @@ def _templated(tokenizer: Any, text: str) -> list[int]:
             f"the model's chat template fails: {error}", hint="bypass it with `--raw`, or choose another model"
         ) from error
     # The template writes BOS itself where the model wants one; the tokenizer must not add another.
-    return _single_bos(tokenizer, list(tokenizer(full, add_special_tokens=False)["input_ids"]))
+    return single_bos(tokenizer, list(tokenizer(full, add_special_tokens=False)["input_ids"]))
 
 
 def _plain(tokenizer: Any, text: str) -> list[int]:
     """Return the ids of `text` with what the tokenizer puts in front, without an EOS behind."""
-    ids = _single_bos(tokenizer, list(tokenizer(text)["input_ids"]))
+    ids = single_bos(tokenizer, list(tokenizer(text)["input_ids"]))
     bare = list(tokenizer(text, add_special_tokens=False)["input_ids"])
     eos = tokenizer.eos_token_id
     # A tokenizer that closes every text with EOS would end the generation before it begins.
@@ -91,7 +91,8 @@ def _plain(tokenizer: Any, text: str) -> list[int]:
     return ids
 
 
-def _single_bos(tokenizer: Any, ids: list[int]) -> list[int]:
+def single_bos(tokenizer: Any, ids: list[int]) -> list[int]:
+    """Return ids with one BOS in front where there are several."""
     bos = tokenizer.bos_token_id
     while bos is not None and ids[:2] == [bos, bos]:
         ids = ids[1:]

@@ -15,22 +15,15 @@ from torch.nn.functional import normalize
 from steer_tui.engine.extract import extract
 from steer_tui.engine.extractchoices import BLOCK_OUT
 from steer_tui.engine.model import LanguageModel
+from steer_tui.engine.oddpairs import Sides
 from steer_tui.engine.vector import SteeringVector
 
 MOST_EXAMPLES = 64
 """Texts of each side that a label-shuffled vector is made from."""
 
 
-class Example(Protocol):
+class Example(Sides, Protocol):
     """What a sweep needs of a concept beside its vector."""
-
-    @property
-    def positive(self) -> Sequence[str]:
-        """Texts that show it."""
-
-    @property
-    def negative(self) -> Sequence[str]:
-        """Texts that do not."""
 
     @property
     def words(self) -> Sequence[str]:
