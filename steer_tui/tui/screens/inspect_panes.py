@@ -16,6 +16,7 @@ from steer_tui.tui.inspect_layout import (
     arrange,
     panes,
 )
+from steer_tui.tui.running_text import RunningText
 from steer_tui.tui.screens.desk_screen import DeskScreen
 from steer_tui.tui.widgets.attached import Attached
 from steer_tui.tui.widgets.desk import Desk
@@ -42,6 +43,7 @@ class InspectPanes(DeskScreen[InspectFacts]):
         self.logits = Logits(id=LOGITS)
         children = (self.points, self.watch_list, self.attached, self.hooked, self.unhooked, self.logits)
         self.desk = Desk(*children, facts=InspectFacts(), place=arrange)
+        self.running = RunningText()
 
     def panes(self) -> tuple[str, ...]:
         """Return the panes that tab walks through, visible at once or not."""

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from steer_tui.engine.hookvalues import HookSpec
-from steer_tui.engine.types import Change, Request, Step
+from steer_tui.engine.types import Request
 from steer_tui.session.messages import RecipeRefused, RunFailed, RunFinished, RunStarted, RunSteps
-from steer_tui.tui.hook_words import count_text, describe_hooks
+from steer_tui.tui.hook_words import count_text
 from steer_tui.tui.inspect_layout import HOOKED, LOGITS, UNHOOKED, WATCH
+from steer_tui.tui.running_text import ENDINGS
 from steer_tui.tui.safe import label
 from steer_tui.tui.screens.inspect_values import ValueActions
-from steer_tui.tui.screens.steer_run import describe_change
 from steer_tui.tui.widgets.stream_text import StreamText
 
-ENDINGS = {"stop": "ended", "length": "limit", "cancelled": "stopped"}
 NO_BASELINE = "b shows the unhooked text beside it"
 NOTHING_MOVED = "neither recipe nor hooks acted on the first token"
 
@@ -24,11 +22,6 @@ class RunActions(ValueActions):
 
     shown_run = 0
     """The run whose text is on the screen."""
-    _recipe_text = ""
-    """In force at the newest token."""
-    _hooks_in_force: tuple[HookSpec, ...] = ()
-    _unbroken: set[StreamText] = set()
-    """Panes of a chat that show no answer yet."""
 
     def act_run(self) -> None:
         """Run prompt, recipe and hooks."""
@@ -74,14 +67,12 @@ class RunActions(ValueActions):
     def run_started(self, event: RunStarted) -> None:
         """Clear the panes and begin with the prompt."""
         request = event.request
-        self.shown_run, self._recipe_text, self._hooks_in_force = event.run_id, request.recipe, request.hooks
+        self.shown_run = event.run_id
         self.hooked.clear()
         self.unhooked.clear()
         self.unhooked.say("")
         self.hooked.say(what_acts(request))
-        info = self.bench_app.status.info
-        is_chat = info is not None and info.has_chat_template and not request.raw
-        self._unbroken = {self.hooked, self.unhooked} if is_chat else set()
+        self.running.begin(request, self.bench_app.status.info, (self.hooked, self.unhooked))
         self.hooked.append(event.prompt_text, "prompt")
         if request.baseline:
             self.unhooked.append(event.prompt_text, "prompt")
@@ -96,35 +87,14 @@ class RunActions(ValueActions):
             return
         for step in event.steps:
             if step.changed is not None:
-                self._mark(step.changed, step)
+                self.running.mark(self.hooked, step.changed, step.steered)
             if step.steered is not None:
-                self._begin_answer(self.hooked, step.steered.text)
+                self.running.begin_answer(self.hooked, step.steered.text)
                 self.hooked.append(step.steered.text)
             if step.baseline is not None:
-                self._begin_answer(self.unhooked, step.baseline.text)
+                self.running.begin_answer(self.unhooked, step.baseline.text)
                 self.unhooked.append(step.baseline.text)
         self.watch_list.push(seen for step in event.steps for seen in step.watched)
-
-    def _begin_answer(self, pane: StreamText, text: str) -> None:
-        """Begin an answer on a line of its own, unless it goes on with the prompt's sentence."""
-        if text and pane in self._unbroken:
-            self._unbroken.discard(pane)
-            if not text[0].isspace():
-                pane.append("\n", "prompt")
-
-    def _mark(self, change: Change, step: Step) -> None:
-        """Put a mark into the text where another recipe or other hooks came into force."""
-        words = []
-        if change.recipe != self._recipe_text:
-            words.append(describe_change(self._recipe_text, change.recipe))
-            self._recipe_text = change.recipe
-        if change.hooks is not None:
-            words.append(describe_hooks(self._hooks_in_force, change.hooks))
-            self._hooks_in_force = change.hooks
-        text = ", ".join(filter(None, words))
-        if text:
-            apart = step.steered is None or step.steered.text[:1].isspace()
-            self.hooked.append_mark(text, apart=apart)
 
     def run_finished(self, event: RunFinished) -> None:
         """Show how it ended, what hooks did and which logits moved."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from steer_tui.session.messages import ExtractConcepts
 from steer_tui.session.state import Layout
 from steer_tui.tui.layout import ACTIVATIONS, BASELINE, CONCEPTS, PANES, PROMPT, RECIPE, STEERED, Facts, arrange, panes
+from steer_tui.tui.running_text import RunningText
 from steer_tui.tui.screens.desk_screen import DeskScreen
 from steer_tui.tui.widgets.activations import Activations
 from steer_tui.tui.widgets.concepts import Concepts
@@ -32,6 +33,7 @@ class SteerPanes(DeskScreen[Facts]):
         self.prompt = Prompt(id=PROMPT)
         children = (self.concepts, self.recipe, self.steered, self.baseline, self.activations, self.prompt)
         self.desk = Desk(*children, facts=Facts(), place=arrange)
+        self.running = RunningText()
 
     def panes(self) -> tuple[str, ...]:
         """Return the panes that tab walks through, visible at once or not."""

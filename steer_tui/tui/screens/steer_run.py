@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import random
 
-from steer_tui.engine.hookvalues import HookSpec
-from steer_tui.engine.recipe import Recipe, Term, format_layers, format_number, parse_recipe
-from steer_tui.engine.types import Change, Request, Token
-from steer_tui.errors import RecipeError
+from steer_tui.engine.types import Request, Token
 from steer_tui.session.messages import Generate, RunFailed, RunFinished, RunStarted, RunSteps
-from steer_tui.tui.hook_words import describe_hooks
 from steer_tui.tui.layout import ACTIVATIONS, BASELINE, CONCEPTS, PROMPT, RECIPE, STEERED
 from steer_tui.tui.numbers import percent
+from steer_tui.tui.running_text import ENDINGS, begins_word
 from steer_tui.tui.screens.steer_panes import SteerPanes
 from steer_tui.tui.widgets.prompt import Prompt
 from steer_tui.tui.widgets.stream_text import StreamText
@@ -27,13 +24,8 @@ class RunActions(SteerPanes):
     _run_id = 0
     _acting = True
     """Whether the newest steered token was steered."""
-    _recipe_text = ""
-    """The recipe in force at the newest token."""
-    _hooks_in_force: tuple[HookSpec, ...] = ()
     shown_run = 0
     """The run whose text is on the screen."""
-    _unbroken: set[StreamText] = set()
-    """Panes of a chat that show no answer yet."""
     _waiting = False
     """Whether a run was asked for before model and vectors were there."""
 
@@ -151,12 +143,12 @@ class RunActions(SteerPanes):
         """Clear the panes and begin with the prompt."""
         request = event.request
         self.shown_run = event.run_id
-        self._acting, self._recipe_text, self._hooks_in_force = True, request.recipe, request.hooks
+        self._acting = True
         self.bench_app.last_request = request
         for pane in (self.steered, self.baseline):
             pane.clear()
             pane.say("")
-        self._unbroken = {self.steered, self.baseline} if self._is_chat(request) else set()
+        self.running.begin(request, self.bench_app.status.info, (self.steered, self.baseline))
         self.steered.append(event.prompt_text, "prompt")
         if request.baseline:
             self.baseline.append(event.prompt_text, "prompt")
@@ -164,56 +156,36 @@ class RunActions(SteerPanes):
             self.baseline.empty_note = "the last run had no baseline"
         self.activations.start()
 
-    def _is_chat(self, request: Request) -> bool:
-        """Whether the text is an answer to the prompt and not its continuation."""
-        info = self.bench_app.status.info
-        return info is not None and info.has_chat_template and not request.raw
-
     def run_steps(self, event: RunSteps) -> None:
         """Show steps as they come."""
         if event.run_id != self.shown_run:
             return
         for step in event.steps:
             if step.steered is not None:
-                self._break_line(self.steered, step.steered.text)
+                self.running.begin_answer(self.steered, step.steered.text)
             if step.changed is not None:
-                self._mark_change(step.changed, step.steered)
+                self.running.mark(self.steered, step.changed, step.steered)
             if step.steered is not None:
                 self._show_steered(step.steered)
             if step.baseline is not None:
-                self._break_line(self.baseline, step.baseline.text)
+                self.running.begin_answer(self.baseline, step.baseline.text)
                 self.baseline.append(step.baseline.text)
         self.activations.push(event.steps)
-        self._show_added()
-
-    def _break_line(self, pane: StreamText, text: str) -> None:
-        """Begin an answer on a line of its own, unless it goes on with the prompt's sentence."""
-        if text and pane in self._unbroken:
-            self._unbroken.discard(pane)
-            if not text[0].isspace():
-                pane.append("\n", "prompt")
-
-    def _mark_change(self, change: Change, token: Token | None) -> None:
-        words = []
-        if change.recipe != self._recipe_text:
-            words.append(describe_change(self._recipe_text, change.recipe))
-            self._recipe_text = change.recipe
-        if change.hooks is not None:
-            words.append(describe_hooks(self._hooks_in_force, change.hooks))
-            self._hooks_in_force = change.hooks
-        if text := ", ".join(filter(None, words)):
-            self.steered.append_mark(text, apart=_begins_word(token))
+        self.show_added()
 
     def _show_steered(self, token: Token) -> None:
-        acting = token.steered or not self._recipe_text
+        acting = token.steered or not self.running.recipe
         if acting != self._acting:
-            self.steered.append_mark(ON if acting else OFF, apart=_begins_word(token))
+            self.steered.append_mark(ON if acting else OFF, apart=begins_word(token))
             self._acting = acting
         self.steered.append(token.text, "" if acting else "unsteered")
 
-    def _show_added(self) -> None:
+    def show_added(self) -> None:
+        """Say how much the recipe adds, as the last run found it; nothing once the recipe is another."""
+        app = self.bench_app
         added = self.activations.history.added
-        self.recipe.say(f"adds {percent(added)} of norm" if added == added else "")
+        is_known = app.status.running is not None or app.bench.recipe_text == self.running.recipe
+        self.recipe.say(f"adds {percent(added)} of norm" if app.bench.terms and is_known and added == added else "")
 
     def run_finished(self, event: RunFinished) -> None:
         """Show how it ended and what it measured."""
@@ -227,49 +199,10 @@ class RunActions(SteerPanes):
         self.activations.finish(result.measures)
 
     def _end_note(self, pane: StreamText, count: int, finish: str) -> None:
-        how = {"stop": "ended", "length": "limit", "cancelled": "stopped"}[finish]
-        pane.say(f"{count} tokens, {how}")
+        pane.say(f"{count} tokens, {ENDINGS[finish]}")
 
     def run_failed(self, event: RunFailed) -> None:
         """Say what went wrong; what was streamed stays."""
         if event.run_id == self.shown_run:
             self.steered.say("failed")
         self.bench_app.complain(event.message, event.hint)
-
-
-def _begins_word(token: Token | None) -> bool:
-    return token is None or token.text[:1].isspace()
-
-
-def describe_change(before: str, after: str) -> str:
-    """Return what a live change changed, such as `happy:2.5` or `happy:2@4-5, -sad`; the whole recipe where unsure."""
-    try:
-        old, new = parse_recipe(before), parse_recipe(after)
-    except RecipeError:
-        return after or OFF
-    return ", ".join(_differences(old, new)) or after or OFF
-
-
-def _differences(old: Recipe, new: Recipe) -> list[str]:
-    was = {term.name: term for term in old.terms}
-    now = {term.name: term for term in new.terms}
-    words = []
-    for name, term in now.items():
-        if name not in was:
-            words.append(f"+{term}")
-        elif term != was[name]:
-            words.append(_changed_parts(was[name], term))
-    return words + [f"-{name}" for name in was if name not in now]
-
-
-def _changed_parts(old: Term, new: Term) -> str:
-    text = new.name
-    if new.strength != old.strength:
-        text += f":{format_number(new.strength)}"
-    if new.layers != old.layers:
-        text += f"@{format_layers(new.layers)}"
-    if new.op != old.op:
-        text += f"~{new.op}"
-    if new.scope != old.scope:
-        text += f"/{new.scope}"
-    return text
