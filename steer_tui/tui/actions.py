@@ -6,19 +6,24 @@ Knows what each action is called, which keys it has, and why it may not be possi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from steer_tui.tui.action import PLACE_KEYS, Action, Situation
 from steer_tui.tui.actions_history import FOOTERS as HISTORY_FOOTERS
+from steer_tui.tui.actions_history import HERE as HISTORY_HERE
 from steer_tui.tui.actions_history import HISTORY
 from steer_tui.tui.actions_inspect import FOOTERS as INSPECT_FOOTERS
+from steer_tui.tui.actions_inspect import HERE as INSPECT_HERE
 from steer_tui.tui.actions_inspect import INSPECT
 from steer_tui.tui.actions_library import FOOTERS as LIBRARY_FOOTERS
+from steer_tui.tui.actions_library import HERE as LIBRARY_HERE
 from steer_tui.tui.actions_library import LIBRARY
 from steer_tui.tui.actions_sweep import FOOTERS as SWEEP_FOOTERS
+from steer_tui.tui.actions_sweep import HERE as SWEEP_HERE
 from steer_tui.tui.actions_sweep import PRESETS, SWEEP
 
-__all__ = ["ACTIONS", "BY_ID", "FOOTERS", "PLACE_KEYS", "Action", "Hint", "Situation", "key_label", "key_table"]
+__all__ = ["ACTIONS", "BY_ID", "FOOTERS", "HERE", "PLACE_KEYS", "Action", "Hint", "Situation", "key_label", "key_table"]
 
 
 def _steer(situation: Situation) -> str:
@@ -139,6 +144,15 @@ ACTIONS: tuple[Action, ...] = (*GENERAL, *PRESETS, *SWEEP, *INSPECT, *LIBRARY, *
 BY_ID = {action.id: action for action in ACTIONS}
 
 
+HERE: Mapping[str, Mapping[str, str]] = {
+    "sweep": SWEEP_HERE,
+    "library": LIBRARY_HERE,
+    "inspect": INSPECT_HERE,
+    "history": HISTORY_HERE,
+}
+"""By screen, what actions of everywhere do there, where that is not what their help says."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hint:
     """One entry of the footer: an action, or two that belong together."""
@@ -175,6 +189,8 @@ FOOTERS: dict[str, tuple[Hint, ...]] = {
     **{name: _hints(*entries) for name, entries in LIBRARY_FOOTERS.items()},
     **{f"sweep {name}": _hints(*entries) for name, entries in SWEEP_FOOTERS.items()},
     **{f"history {name}": _hints(*entries) for name, entries in HISTORY_FOOTERS.items()},
+    "filter": _hints("open|take", "stop|clear", "quit"),
+    "dialog": _hints("stop|leave", "quit"),
     "elsewhere": _hints("show_steer", "choose_model", "choose_theme", "palette", "show_keys|keys", "quit"),
 }  # fmt: skip
 """The next useful keys of each place, most useful first."""

@@ -14,6 +14,16 @@ HISTORY: tuple[Action, ...] = (
            place=PLACE),
 )  # fmt: skip
 
+HERE = {
+    "run": "replay the entry",
+    "repeat": "replay the entry exactly, live changes too; a sweep goes on, or runs once more",
+    "stop": "leave one level: the filter, the zoom, a comparison, the record, what runs, the screen",
+    "open": "read the run; once more puts it on Steer; a sweep shows its grid",
+    "filter": "filter: words, is:run, is:sweep, is:starred, seed:7, on:2026-05-31",
+    "copy": "copy the text of the run, or what the pane shows",
+}
+"""What keys of everywhere do on this screen."""
+
 _KEYS = "show_keys|keys"
 
 FOOTERS: dict[str, tuple[str, ...]] = {
@@ -40,7 +50,6 @@ FOOTERS: dict[str, tuple[str, ...]] = {
         _KEYS,
     ),
     "sweep": ("open|show grid", "filter", "star", "write_note", "export_history", _KEYS),
-    "filter": ("open|take", "stop|clear", "quit"),
     "comparing": ("next_pane|pane", "copy", "zoom", "stop|leave", _KEYS),
 }
 """The bottom line of each pane."""

@@ -15,6 +15,28 @@ INSPECT: tuple[Action, ...] = (
     Action("hook_later", ("J",), "later", "let the hook act after the one below it", GROUP, place=PLACE),
 )  # fmt: skip
 
+HERE = {
+    "run": "run the prompt with recipe and hooks",
+    "run_new_seed": "run with a new seed",
+    "repeat": "repeat the last run exactly: recipe, hooks and live changes",
+    "stop": "leave one level: a value, the filter, a run, the zoom, the screen",
+    "baseline": "the text without recipe and hooks beside it on/off",
+    "write_prompt": "write the prompt",
+    "open": "unfold a block; on a point, put a hook on it; in a list, show and edit its values",
+    "weaker": "the number of the hook one step down",
+    "stronger": "the number of the hook one step up",
+    "weaker_fine": "the number of the hook a little down",
+    "stronger_fine": "the number of the hook a little up",
+    "zero": "the number of the hook to zero",
+    "layers_down": "the hook to the same point one block down",
+    "layers_up": "the hook to the same point one block up",
+    "move_left": "fold the block, or to the pane on the left",
+    "move_right": "unfold the block, or to the pane on the right",
+    "filter": "filter the points: resid_post, 3 attn",
+    "copy": "copy a text, a point's name, a hook as the line that --hook takes",
+}
+"""What keys of everywhere do on this screen."""
+
 _NUMBER, _BLOCK, _ORDER = "weaker/stronger|number", "layers_down/layers_up|block", "hook_later/hook_earlier|order"
 _KEYS = "show_keys|keys"
 

@@ -25,6 +25,15 @@ LIBRARY: tuple[Action, ...] = (
     _action("verify", ("v",), "verify", "read every file to its last bit"),
 )
 
+HERE = {
+    "open": "steer with the vector",
+    "undo": "take the last change of the library back",
+    "stop": "leave one level: the filter, work on files, the marks, the zoom, the screen",
+    "filter": "filter: words, or group: tag: method: model:",
+    "copy": "copy the path of the vector's file",
+}
+"""What keys of everywhere do on this screen."""
+
 FOOTERS: dict[str, tuple[str, ...]] = {
     "library": (
         "open|steer", "new_concept|new", "library_edit", "library_remove", "library_mark", "library_import",

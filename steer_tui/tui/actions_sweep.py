@@ -42,6 +42,19 @@ PRESETS: tuple[Action, ...] = (
     Action("mixer", ("M",), "mix", "sweep the weights of two or three concepts", GROUP, _mixer, place="steer"),
 )  # fmt: skip
 
+HERE = {
+    "run": "run the sweep; one of the same set-up that was stopped goes on",
+    "run_new_seed": "run the sweep with new seeds",
+    "repeat": "run the sweep that is shown once more",
+    "stop": "leave one level: a field, the running sweep, the zoom, the screen",
+    "write_prompt": "write the first prompt",
+    "next_operation": "sweep with the next operation: add keepnorm ablate set cap rotate",
+    "next_scope": "sweep with the next scope: which tokens are steered",
+    "open": "put the cell into the recipe on Steer; in Setup, write the field",
+    "copy": "copy the cell, a text, or the command that repeats the sweep",
+}
+"""What keys of everywhere do on this screen."""
+
 _BUDGET = "budget_down/budget_up|KL budget"
 _KEYS = "show_keys|keys"
 

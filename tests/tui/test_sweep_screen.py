@@ -453,6 +453,8 @@ async def test_it_is_legible_at_every_size(paths: Paths, size: tuple[int, int]) 
     async with workbench(paths, size=size) as bench:
         await bench.press("2", "r")
         await finish(bench)
+        bench.app.clear_notifications()
+        await bench.settle()
         lines = bench.lines
         assert len(lines) == size[1] and all(len(line) == size[0] for line in lines)
         assert "+0.97★" in bench.screen and "? keys" in lines[-1] and "2 Sweep" in lines[0]

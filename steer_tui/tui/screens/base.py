@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from textual import events
@@ -53,6 +54,10 @@ class WorkbenchScreen(Screen[None], inherit_bindings=False):
         """Catch up with what happened while another screen was in front."""
         self.show_status()
 
+    def on_screen_suspend(self) -> None:
+        """Show no keys that a dialog takes."""
+        self.show_status()
+
     def on_resize(self, event: events.Resize) -> None:
         """Say so where the terminal is too small for any layout."""
         width, height = event.size
@@ -93,8 +98,11 @@ class WorkbenchScreen(Screen[None], inherit_bindings=False):
         if not self.is_mounted:
             return
         app = self.bench_app
+        hints, situation = self.hints(), app.situation()
+        if self in app.screen_stack[:-1]:  # a dialog has the keyboard
+            hints, situation = FOOTERS["dialog"], replace(situation, inside=True)
         self.query_one(Header).show(app.status)
-        self.query_one(Footer).show(self.hints(), app.situation(), app.keymap.keys)
+        self.query_one(Footer).show(hints, situation, app.keymap.keys)
 
     def on_header_chosen(self, event: Header.Chosen) -> None:
         """Go to the clicked screen."""

@@ -59,7 +59,7 @@ class HistoryScreen(HistoryMoves):
     def hints(self) -> Sequence[Hint]:
         """Return the keys of the pane that has the keyboard."""
         if self.entries.filtering:
-            return FOOTERS["history filter"]
+            return FOOTERS["filter"]
         if self.desk.facts.comparing:
             return FOOTERS["history comparing"]
         if isinstance(self.record, SweepRecord):

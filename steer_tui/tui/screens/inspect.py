@@ -82,7 +82,9 @@ class InspectScreen(PointActions):
 
     def hints(self) -> Sequence[Hint]:
         """Return the keys of the pane that has the keyboard; of a run while one streams."""
-        if self.attached.editing is not None or self.points.filtering:
+        if self.points.filtering:
+            return FOOTERS["filter"]
+        if self.attached.editing is not None:
             return FOOTERS["inspect value"]
         if self.bench_app.status.running is not None:
             return FOOTERS["inspect streaming"]

@@ -33,6 +33,8 @@ class LibraryScreen(LibraryNews):
 
     def hints(self) -> Sequence[Hint]:
         """Return the keys of the pane that has the keyboard."""
+        if self.vectors.filtering:
+            return FOOTERS["filter"]
         return FOOTERS["library marked" if self.vectors.marked else "library"]
 
     # One vector

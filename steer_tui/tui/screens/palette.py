@@ -1,9 +1,10 @@
-"""The palette: every action by name; `:q` quits, `:temperature 0.9` sets."""
+"""The palette: every action by name, those that are possible now first; `:q` quits, `:temperature 0.9` sets."""
 
 from __future__ import annotations
 
-from steer_tui.tui.actions import ACTIONS, BY_ID, Action, Situation, key_label
+from steer_tui.tui.actions import ACTIONS, BY_ID, HERE, Action, Situation, key_label
 from steer_tui.tui.keymap import Keymap
+from steer_tui.tui.quick import QuickApp
 from steer_tui.tui.screens.dialog import Dialog
 from steer_tui.tui.widgets.picker import Choice, Picker
 
@@ -16,7 +17,8 @@ class Palette(Dialog[tuple[str, str]]):
     def __init__(self, situation: Situation, keymap: Keymap) -> None:
         self.picker = Picker("Palette", "an action; a setting and its value, such as temperature 0.9")
         super().__init__(self.picker)
-        self.picker.show([_choice(action, situation, keymap) for action in ACTIONS if action.id not in NOT_OFFERED])
+        choices = [_choice(action, situation, keymap) for action in ACTIONS if action.id not in NOT_OFFERED]
+        self.picker.show(sorted(choices, key=lambda choice: bool(choice.refused)))
 
     def natural_height(self) -> int:
         """Keep one height while it is narrowed."""
@@ -28,8 +30,8 @@ class Palette(Dialog[tuple[str, str]]):
         if choice is None:
             return
         if choice.refused:
-            self.app.notify(choice.refused, markup=False)
-            return
+            assert isinstance(self.app, QuickApp)
+            return self.app.say(choice.refused)
         _, _, argument = event.words.strip().partition(" ")
         takes = BY_ID[choice.id].argument
         self.dismiss((choice.id, argument.strip() if takes else ""))
@@ -40,4 +42,5 @@ def _choice(action: Action, situation: Situation, keymap: Keymap) -> Choice:
     keys = " ".join(key_label(key) for key in keymap.keys(action.id))
     also = " ".join((*action.also, action.id, action.label))
     refused = action.reason(situation)
-    return Choice(action.id, name, action.help, keys, also, "" if action.id == "stop" else refused)
+    help = HERE.get(situation.screen, {}).get(action.id, action.help)
+    return Choice(action.id, name, help, keys, also, "" if action.id == "stop" else refused)

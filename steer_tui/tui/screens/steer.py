@@ -30,6 +30,8 @@ class SteerScreen(RunActions, RecipeActions, MoveActions, SweepPresets):
 
     def hints(self) -> Sequence[Hint]:
         """Return the keys of the pane that has the keyboard; of a run while one streams."""
+        if self.concepts.filtering:
+            return FOOTERS["filter"]
         if self.place == PROMPT:
             return FOOTERS["prompt"]
         return FOOTERS["running"] if self.bench_app.status.running is not None else FOOTERS[self.place]
@@ -44,6 +46,7 @@ class SteerScreen(RunActions, RecipeActions, MoveActions, SweepPresets):
             self.concepts.show(app.concepts, {term.name: term for term in bench.terms})
             self.recipe.show(bench.terms, bench.selected, app.known)
             self.activations.choose(*self._watched(bench.selected_term))
+            self.show_added()
         self.recipe.show_hooks(count_text(bench.hooks))
         self.prompt.show(bench.prompt)
         self.prompt.say(_sampling_note(bench))
