@@ -142,7 +142,9 @@ class WatchList(RowList):
         names = {"shift": f"{self.glyphs.delta} norm", "shape": "shape"}
         cells = "".join(fit_right(names.get(name, name), size) for name, size in self._columns(width))
         room = self._spark_room(width)
-        what = f"norm, last {min(room, 256)} tokens" if room >= 22 else "norm" if room >= LEAST_SPARK else ""
+        span = f"last {min(room, 256)}"
+        forms = (f"norm, {span} tokens", f"{span} tokens", span, "")
+        what = next(form for form in forms if len(form) <= room or not form)
         return [(fit("  point", self._name_width(width)), "group"), (cells, "group"), (f"  {fit(what, room)}", "group")]
 
     def _spark_room(self, width: int) -> int:
