@@ -7,16 +7,14 @@ of examples. Knows concepts only as two lists of texts; `extraction` does the wo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from steer_tui.engine.extractchoices import BLOCK_OUT, check_method, parse_read
-from steer_tui.engine.extraction import Extraction, Readings, read_all
+from steer_tui.engine.extraction import Extraction
 from steer_tui.engine.methods import NEEDS_PAIRS
 from steer_tui.engine.model import LanguageModel
 from steer_tui.engine.out_of_memory import memory_errors_named
 from steer_tui.engine.passages import Pairs, prepare
 from steer_tui.engine.place import find_place
-from steer_tui.engine.readings import Progress
 from steer_tui.engine.vector import SteeringVector
 from steer_tui.errors import UsageError
 
@@ -66,29 +64,3 @@ def extract(
     job = Extraction(lm, place, method, seed, layers is None)
     with memory_errors_named("extraction does not fit in the device's memory", "choose a smaller model"):
         return job.run(examples, on_progress, should_stop)
-
-
-def read_texts(
-    lm: LanguageModel,
-    texts: Sequence[str],
-    layers: Sequence[int],
-    on_progress: Callable[[int, int], None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
-) -> Readings:
-    """Return what each text's tokens, those that the tokenizer puts in front excluded, leave at each block's output."""
-    passages = [prepare(lm, _Plain((text,)), parse_read("mean")).positive[0] for text in texts]
-    return read_all(lm, passages, find_place(lm, BLOCK_OUT, layers), Progress(len(texts), on_progress, should_stop))
-
-
-@dataclass(frozen=True)
-class _Plain:
-    """Texts without a concept."""
-
-    positive: Sequence[str]
-    name: str = "texts"
-    group: str = ""
-    description: str = ""
-
-    @property
-    def negative(self) -> Sequence[str]:
-        return self.positive

@@ -5,7 +5,6 @@ Time is the caller's: `tick()` makes the next step of a run, so that tests never
 
 from __future__ import annotations
 
-import math
 import random
 from collections import deque
 from dataclasses import dataclass, field, replace
@@ -272,6 +271,3 @@ class FakeEngine:
         )
         self.events.append(RunFinished(self._run.run_id, result))
         self._run = None
-
-
-NAN = math.nan

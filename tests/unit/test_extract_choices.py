@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from steer_tui.engine import extraction, readings
-from steer_tui.engine.extract import extract, read_texts
-from steer_tui.engine.extractchoices import METHODS, SITES, Read
+from steer_tui.engine.extract import extract
+from steer_tui.engine.extractchoices import BLOCK_OUT, METHODS, SITES, Read
+from steer_tui.engine.extraction import read_all
 from steer_tui.engine.fit import fit
 from steer_tui.engine.methods import gradient
 from steer_tui.engine.model import LanguageModel
@@ -55,10 +56,11 @@ def test_batches_and_order_change_no_methods_vector(method: str, budget: int, mo
 
 def test_methods_see_the_activations_that_reading_gives() -> None:
     lm, given = shared_lm(), concept()
-    read = read_texts(lm, [*given.positive, *given.negative], range(BLOCKS))
+    examples = prepare(lm, given, Read("mean"))
+    texts = [*examples.positive, *examples.negative]
+    read = read_all(lm, texts, find_place(lm, BLOCK_OUT, None), Progress(len(texts), None, None))
     above, below = read.means[:6], read.means[6:]
     for method in FITTED:
-        examples = prepare(lm, given, Read("mean"))
         found = fit(above, below, torch.ones(BLOCKS), method, extraction._order(examples))
         close(stacked(extract(lm, [given], method=method)["happy"]), found.raw)
 

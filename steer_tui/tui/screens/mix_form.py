@@ -34,7 +34,6 @@ class MixForm(FormDialog[CombineVectors]):
         super().__init__()
         self._entries = tuple(line.entry for line in chosen)
         self._taken = frozenset(taken)
-        self._own_name = False
         self.operation = Choices("do", [Option(name, help) for name, (_, help) in OPERATIONS.items()])
         self.operation.value = "mix" if len(self._entries) > 1 else "negate"
         self.weights_line = Line(" ".join("1" for _ in self._entries), id="weights")

@@ -19,7 +19,6 @@ from steer_tui.tui.wrap import Wrapper
 
 TALL, LOW = 16, 9
 """From these many lines on, three tell about the point under the cursor, or one."""
-LEAST_NAME = 8
 
 
 class Points(FilterPane):
