@@ -51,7 +51,8 @@ async def test_switching_the_last_concept_off_in_a_running_text_takes_the_note_a
 @pytest.mark.parametrize("size", SIZES)
 async def test_no_column_of_watch_has_the_name_of_another(paths: Paths, size: tuple[int, int]) -> None:
     async with workbench(paths, size=size) as bench:
-        await bench.press("4", "space")
+        await bench.press("4")
+        await bench.press("space")
         heading = next(line for line in bench.lines if " point " in line).partition(" point ")[2].replace("Δ norm", "Δ")
         assert heading.split().count("norm") == 1 or "norm, last" in heading
         assert "last " in heading
