@@ -38,6 +38,8 @@ class Wardrobe:
             for path, theme in ThemeFolder(bundled("themes")).changes():
                 self._take(path, theme, check=False)
         self.look()
+        if wanted is not None and wanted not in self._app.available_themes:
+            self._miss(wanted)
         name = wanted if wanted in self._app.available_themes else self.default
         if name in self._app.available_themes:
             self._begin_with(name)
@@ -62,8 +64,11 @@ class Wardrobe:
         if name in self._app.available_themes:
             self._app.theme = name
             return True
-        self._app.say(f"no theme {name}: t shows them all", "warning")
+        self._miss(name)
         return False
+
+    def _miss(self, name: str) -> None:
+        self._app.say(f"no theme {one_line(name)}: t shows them all", "warning")
 
     def look(self) -> None:
         """Take in files that are new or changed."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from textual.color import Color
 
+from steer_tui.options import Options
 from steer_tui.paths import Paths, bundled
 from steer_tui.tui.themes import BrokenTheme, ThemeFolder, read_theme
 from tests.tui.desk import Bench, workbench
@@ -45,6 +46,12 @@ async def test_a_theme_dropped_into_the_folder_is_there_at_once(paths: Paths) ->
         bench.app.wardrobe.look()
         await bench.settle()
         assert drawn(bench, "primary") == pytest.approx((0, 255, 0), abs=2)
+
+
+async def test_a_theme_that_is_not_there_is_told_and_another_is_worn(paths: Paths) -> None:
+    async with workbench(paths, options=Options(theme="no[/]such\x1b[31m")) as bench:
+        assert "no theme no[/]such[31m: t shows them all" in bench.toasts
+        assert bench.app.theme in bench.app.wardrobe.names and " Concepts " in bench.screen
 
 
 @pytest.mark.parametrize(
