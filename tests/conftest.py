@@ -45,7 +45,7 @@ settings.load_profile("suite")
 def pytest_runtest_setup() -> None:
     """Let every test compute the same whatever ran before it and however busy the machine is.
 
-    One thread, of two forms of a product not the one that is quicker today, and dice that begin anew.
+    One thread, of two forms of a product always torch's own, not the one that is quicker today, and dice begun anew.
     """
     random.seed(0)
     torch, few_rows = sys.modules.get("torch"), sys.modules.get("steer_tui.engine.few_rows")
@@ -53,7 +53,7 @@ def pytest_runtest_setup() -> None:
         torch.set_num_threads(1)
         torch.manual_seed(0)
     if few_rows is not None:
-        few_rows.FewRows._columns_win = lambda self, rows: rows % 2 == 0
+        few_rows.FewRows._columns_win = lambda self, rows: False
 
 
 @pytest.fixture(autouse=True)
