@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from steer_tui.options import Options
 from steer_tui.paths import Paths
+from steer_tui.tui.quick import Severity
 from tests.tui.desk import Bench, workbench
 
 SIZES = [(60, 16), (80, 24), (160, 48)]
@@ -24,6 +26,15 @@ async def test_a_note_covers_no_line_but_the_bottom_one(paths: Paths, size: tupl
         await bench.settle()
         assert row_of(bench, "a mix takes two or three concepts: space adds one") == size[1] - 1
         assert bench.lines[:-1] == before[:-1]
+        assert "? keys" not in bench.lines[-1]  # no rest of the keys beside it
+
+
+@pytest.mark.parametrize("severity", ["information", "warning", "error"])
+async def test_toasts_are_plain_in_ascii(paths: Paths, severity: Severity) -> None:
+    async with workbench(paths, options=Options(ascii=True)) as bench:
+        bench.app.say("the trash is empty", severity)
+        await bench.settle()
+        assert "the trash is empty" in bench.lines[-1] and bench.screen.isascii()
 
 
 async def test_an_error_with_a_hint_hides_neither_text_nor_prompt_at_80x24(paths: Paths) -> None:
