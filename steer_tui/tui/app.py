@@ -74,7 +74,8 @@ class SteerApp(QuickApp):
         """The concept to switch on when its vector has been made."""
         self.last_request: Request | None = None
         session = load_session(paths.session)
-        self.bench, self.is_first_start = session.bench, session.is_first
+        self.bench = session.bench
+        self.is_first_start = session.is_first or not session.bench.model_ref  # left before a model was there
         if session.is_first:
             plain = Sampling(config.temperature, config.top_p, config.top_k, max_tokens=config.max_tokens)
             self.bench = self.bench.set_sampling(plain)

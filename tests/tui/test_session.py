@@ -62,6 +62,14 @@ async def test_a_recipe_that_was_emptied_stays_empty(paths: Paths) -> None:
         assert bench.recipe == ""
 
 
+async def test_a_start_that_was_left_before_the_model_was_there_is_a_first_one_still(paths: Paths) -> None:
+    async with workbench(paths, FakeEngine(load_at_once=False)) as bench:
+        await bench.press("ctrl+q")
+    assert paths.session.exists()
+    async with workbench(paths) as bench:
+        assert bench.recipe == "happy:2@3-4"
+
+
 async def test_a_broken_session_file_is_told_and_kept(paths: Paths) -> None:
     paths.state.mkdir(parents=True)
     paths.session.write_text("{not json")
