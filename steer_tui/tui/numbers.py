@@ -94,3 +94,10 @@ def bar(share: float, width: int, glyphs: Glyphs) -> str:
     """Return a bar of `width` cells, filled by `share` (0 to 1); empty where there is no number."""
     filled = 0 if math.isnan(share) else round(min(max(share, 0.0), 1.0) * width)
     return glyphs.full * filled + glyphs.empty * (width - filled)
+
+
+def change_paint(value: float) -> str:
+    """Return the paint of a change; muted where it is not known or shown as 0."""
+    if value != value or abs(value) < 0.005:
+        return "muted"
+    return "positive" if value > 0 else "negative"

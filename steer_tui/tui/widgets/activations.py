@@ -10,7 +10,7 @@ from textual.timer import Timer
 
 from steer_tui.engine.types import Measures, Step
 from steer_tui.tui.history import KEPT, ActivationHistory
-from steer_tui.tui.numbers import MISSING, percent, plain, signed, spark
+from steer_tui.tui.numbers import MISSING, change_paint, percent, plain, signed, spark
 from steer_tui.tui.safe import fit, fit_right, label
 from steer_tui.tui.widgets.pane import Pane, Part
 
@@ -154,8 +154,8 @@ class Activations(Pane):
             (fit_right(signed(newest.mean[index], 3), sizes[1]), "muted"),
             (fit_right(plain(newest.std[index]), sizes[2]), "muted"),
             (fit_right(plain(newest.norm[index], 1), sizes[3]), ""),
-            (fit_right(signed(place), sizes[4]), _paint(place)),
-            (fit_right(signed(shift), sizes[5]), _paint(shift)),
+            (fit_right(signed(place), sizes[4]), change_paint(place)),
+            (fit_right(signed(shift), sizes[5]), change_paint(shift)),
         ]
         room = width - sum(sizes) - 2
         if room >= LEAST_SPARK:
@@ -202,9 +202,3 @@ def _pair(values: tuple[float | None, float | None], show: Callable[[float], str
     """Return `steered / baseline`, or the one there is."""
     steered, baseline = (MISSING if value is None else show(value) for value in values)
     return steered if values[1] is None else f"{steered} / {baseline}"
-
-
-def _paint(value: float) -> str:
-    if value != value or abs(value) < 0.005:
-        return "muted"
-    return "positive" if value > 0 else "negative"

@@ -12,7 +12,7 @@ from textual.geometry import Region
 from textual.timer import Timer
 
 from steer_tui.engine.hookvalues import HookSpec, Watched
-from steer_tui.tui.numbers import MISSING, plain, signed, spark
+from steer_tui.tui.numbers import MISSING, change_paint, plain, signed, spark
 from steer_tui.tui.point_rows import short_name
 from steer_tui.tui.safe import fit, fit_right, label
 from steer_tui.tui.watch_history import FIELDS, PointHistory, WatchHistory
@@ -174,8 +174,7 @@ class WatchList(RowList):
             return shape_text(known.shape), "muted"
         if column == "shift":
             value = known.shift("norm")
-            quiet = value != value or abs(value) < 0.005
-            return signed(value), "muted" if quiet else "positive" if value > 0 else "negative"
+            return signed(value), change_paint(value)
         value = known.value(column)
         if column in ("std", "norm"):
             return plain(value, 2 if column == "std" else 1), "" if column == "norm" else "muted"
@@ -200,12 +199,11 @@ class WatchList(RowList):
         name = FIELDS[index - 1]
         value, other, shift = known.value(name), known.value(name, 1), known.shift(name)
         show = plain if name in ("std", "norm") else signed
-        quiet = shift != shift or abs(shift) < 0.005
         parts: list[Part] = [
             (f" {name:<5}", "muted"),
             (fit_right(show(value), 9), ""),
             (fit_right(show(other), 9), "muted"),
-            (fit_right(signed(shift), 9), "muted" if quiet else "positive" if shift > 0 else "negative"),
+            (fit_right(signed(shift), 9), change_paint(shift)),
         ]
         room = width - 33 - 2
         if room >= LEAST_SPARK and known.count:
