@@ -257,6 +257,15 @@ async def test_z_gives_the_pane_the_whole_desk_and_back(paths: Paths) -> None:
         assert " Concepts " in bench.screen
 
 
+@pytest.mark.parametrize(("tabs", "stays"), [(0, False), (1, False), (2, True), (4, True)])
+async def test_a_run_is_seen_whatever_pane_has_the_whole_desk(paths: Paths, tabs: int, stays: bool) -> None:
+    async with workbench(paths, size=(80, 24)) as bench:
+        await bench.press(*["tab"] * tabs, "z", "r")
+        await bench.tick(8)
+        assert bool(bench.app.steer.desk.facts.zoomed) is stays
+        assert "wonderfully, and" in bench.screen or " Activations " in bench.screen
+
+
 async def test_slash_narrows_the_list_and_esc_clears_it(paths: Paths) -> None:
     async with workbench(paths) as bench:
         await bench.press("/")

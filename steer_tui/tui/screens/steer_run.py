@@ -73,6 +73,8 @@ class RunActions(SteerPanes):
             return app.say("the prompt is empty: write one")
         if app.status.running is not None:
             app.engine.stop_run()
+        if self.desk.facts.zoomed in (CONCEPTS, RECIPE, PROMPT):  # the text would stream unseen
+            self.act_zoom()
         self._run_id += 1
         app.engine.send(Generate(self._run_id, request))
         app.status = app.status.asked(self._run_id)
