@@ -6,6 +6,7 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from steer_tui.engine.hookkinds import KINDS
 from steer_tui.engine.hookline import parse_hook
 from steer_tui.engine.hookvalues import FILE, HookReport, HookSpec
 from steer_tui.engine.types import Request, RunResult
@@ -78,4 +79,9 @@ def _line(report: HookReport) -> str:
     if report.changed_tokens:
         by = f", by {report.mean_change:.2f} of their length on average"
         return f"hook {report.spec.title}: changed {report.changed_tokens} of {report.tokens} tokens{by}"
-    return f"hook {report.spec.title}: {report.passes} passes, {report.tokens} tokens, nothing changed"
+    counts = f"hook {report.spec.title}: {report.passes} passes, {report.tokens} tokens"
+    if report.spec.kind == "top-texts":
+        best = ((neuron, texts[0]) for neuron, texts in report.seen if texts)
+        return ", ".join([counts, *(f"neuron {neuron} {score:.3g} at {token!r}" for neuron, (score, _, token) in best)])
+    is_detector = any(kind.name == report.spec.kind and not kind.changes for kind in KINDS)
+    return counts if is_detector else f"{counts}, nothing changed"

@@ -155,6 +155,14 @@ class SweepBoard:
         return len(self._cells)
 
     @property
+    def so_far(self) -> str:
+        """How many cells are there, in words; where all are but the sweep was stopped, that controls are left."""
+        if self.request.auto:
+            return f"{self.done} cells"
+        left = "" if self.complete or self.is_running or self.done < self.total else ", controls left"
+        return f"{self.done} of {self.total} cells{left}"
+
+    @property
     def baseline(self) -> Cell | None:
         """The unsteered texts; the first grid's serve all."""
         return next((grid.baseline for grid in self.grids.values() if grid.baseline), None)

@@ -135,6 +135,18 @@ async def test_the_text_of_the_cell_stands_beside_the_baseline(paths: Paths) -> 
         assert "happy@1 text 0 0" in bench.screen
 
 
+async def test_a_sweep_that_is_stopped_at_its_controls_says_so(paths: Paths) -> None:
+    async with workbench(paths, size=(120, 36)) as bench:
+        await bench.press("2", "r")
+        await finish(bench, 36)
+        await bench.press("escape")
+        assert "stopped, 35 of 35 cells, controls left: r goes on" in bench.screen
+        assert "stopped at 35 of 35 cells, controls left: r goes on" in bench.toasts
+        await bench.press("r")
+        await finish(bench)
+        assert "35 of 35 cells in" in bench.screen and "controls left" not in bench.screen
+
+
 async def test_esc_stops_and_r_goes_on_without_running_a_cell_twice(paths: Paths) -> None:
     async with workbench(paths, size=(80, 24)) as bench:
         await bench.press("2", "r")

@@ -203,3 +203,12 @@ def test_a_logged_point_has_a_line_on_stderr_for_each_pass(capfd: pytest.Capture
     captured = capfd.readouterr()
     lines = [line for line in captured.err.splitlines() if "at blocks.1.hook_resid_post: shape=(1, " in line]
     assert len(lines) == 3 and "mean=" in lines[0] and "shape=(1, 1, " in lines[2] and json.loads(captured.out)
+
+
+def test_each_hook_says_what_it_did_or_saw(capsys: pytest.CaptureFixture[str], model: str) -> None:
+    lines = ["layer_1=top-texts,top_k=2", "layer_1=log", "layer_1=watch", "layer_1=scale,factor=1"]
+    asked = [part for line in lines for part in ("--hook", line)]
+    assert main(["generate", "The meeting", "--model", model, "--max-tokens", "3", *asked]) == 0
+    texts, log, watch, scale = (line for line in capsys.readouterr().err.splitlines() if line.startswith("hook "))
+    assert texts.count("neuron ") == 5 and " at '" in texts and "changed" not in texts + log + watch
+    assert "3 passes" in log and "mean " in watch and scale.endswith("nothing changed")

@@ -95,7 +95,7 @@ class SweepPanes(DeskScreen[SweepFacts]):
         board = self.board
         if board is None:
             return self.map.show_progress(0.0, "")
-        count = f"{board.done} of {board.total} cells" if not board.request.auto else f"{board.done} cells"
+        count = board.so_far
         share = board.done / max(1, board.total)
         if board.is_running:
             progress = board.progress

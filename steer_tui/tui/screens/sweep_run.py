@@ -270,4 +270,4 @@ class SweepRuns(SweepPanes):
             words = f"best {best.recipe}: enter applies it" if best else "no cell within the KL budget: > widens it"
             self.bench_app.say(f"{board.done} cells in {board.seconds:.1f} s; {words}")
         else:
-            self.bench_app.say(f"stopped at {board.done} of {board.total} cells: r goes on")
+            self.bench_app.say(f"stopped at {board.so_far}: r goes on")
