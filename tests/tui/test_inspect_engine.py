@@ -84,6 +84,7 @@ async def opened(paths: Paths) -> AsyncIterator[tuple[SteerApp, InspectScreen, P
         await until(lambda: app.status.info is not None)
         app.change(app.bench.clear_recipe().set_sampling(Sampling(temperature=0.0, max_tokens=12)))
         await pilot.press("4")
+        await until(lambda: isinstance(app.screen, InspectScreen))
         screen = app.screen
         assert isinstance(screen, InspectScreen)
         await until(lambda: bool(screen.points.tree_of.points))
@@ -193,14 +194,15 @@ async def test_a_hook_that_never_ends_is_interrupted_and_so_is_a_file(paths: Pat
         await until(begun.exists)
         await pilot.press("escape")
         await until(lambda: app.status.running is None)
-        assert "forever at blocks.4.hook_resid_post failed: Interrupted" in toasts(app)
+        await until(lambda: "forever at blocks.4.hook_resid_post failed: Interrupted" in toasts(app))
         assert "line" in toasts(app) and screen.attached.problems
         app.change(app.bench.set_hooks(()))
         await run(app, pilot)
         assert screen.hooked.plain == screen.unhooked.plain != ""
-        file.write_text("while True:\n    pass\n")
+        begun.unlink()
+        file.write_text(f"open({str(begun)!r}, 'w').close()\nwhile True:\n    pass\n")
         screen._load(str(file))
-        await asyncio.sleep(0.2)
+        await until(begun.exists)
         await pilot.press("escape")
         await until(lambda: "own.py, line" in toasts(app))
         assert app.current_mode == "inspect" and not screen.is_loading_file
@@ -251,6 +253,7 @@ async def test_points_and_files_come_also_while_a_text_streams(paths: Paths, tmp
         await pilot.press("r")
         await until(lambda: bool(app.steer.steered.plain))
         await pilot.press("4")
+        await until(lambda: isinstance(app.screen, InspectScreen))
         screen = app.screen
         assert isinstance(screen, InspectScreen)
         await until(lambda: bool(screen.points.tree_of.points))
