@@ -274,7 +274,7 @@ def test_a_kill_at_any_instant_leaves_a_whole_file(tmp_path: Path) -> None:
         assert first, "the writer runs"
         time.sleep(delay)
         writer.send_signal(signal.SIGKILL)
-        writer.wait(timeout=20)
+        writer.wait(timeout=280)
         (entry,) = own(store)
         assert entry.problem is None and entry.meta is not None
         loaded = store.load(entry.path)
