@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from steer_tui.tui.pastes import PasteFilter
+
 _OFF = (1000, 1003, 1006, 1015, 1016, 2004, 2048, 1004)
 RESTORE = "".join(f"\x1b[?{mode}l" for mode in _OFF) + "\x1b[?7h\x1b[<u\x1b[?1049l\x1b[?25h\x1b[0m"
 """Mouse, paste, focus and kitty reports off, wrapping on, the normal screen, a visible cursor."""
@@ -88,12 +90,15 @@ def _open_log(log: Path) -> int:
 
 
 def survive_odd_bytes() -> None:
-    """Let bytes that are not UTF-8, as a tmux reattach or an old mouse report sends, not end the input thread."""
+    """Let bytes that are not UTF-8, as a tmux reattach or an old mouse report sends, not end the input thread.
+
+    And let no part of a paste be taken for keys.
+    """
     from textual.drivers import linux_driver
 
-    def decoder(encoding: str) -> Callable[[], codecs.IncrementalDecoder]:
+    def decoder(encoding: str) -> Callable[[], PasteFilter]:
         made = codecs.getincrementaldecoder(encoding)
-        return lambda: made(errors="replace")
+        return lambda: PasteFilter(made(errors="replace").decode)
 
     vars(linux_driver)["getincrementaldecoder"] = decoder
 
