@@ -54,6 +54,9 @@ def pytest_runtest_setup() -> None:
         torch.manual_seed(0)
     if few_rows is not None:
         few_rows.FewRows._columns_win = lambda self, rows: False
+    journal = sys.modules.get("steer_tui.session.journal")
+    if journal is not None:
+        journal.WAIT_SECONDS = 60.0  # for a file that another thread holds, which may have to wait for a core
 
 
 @pytest.fixture(autouse=True)
