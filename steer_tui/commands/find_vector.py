@@ -92,4 +92,4 @@ def model_name(ref: str | None) -> str | None:
     if ref is None:
         return None
     path = expanded(ref)
-    return path.resolve().name if path.exists() else ref
+    return path.resolve().name if os.path.exists(path) else ref

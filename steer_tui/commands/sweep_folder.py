@@ -45,7 +45,7 @@ class SweepFolder:
     @property
     def is_new(self) -> bool:
         """Whether no sweep was begun in it."""
-        return not (self.path / ASKED).exists()
+        return not os.path.exists(self.path / ASKED)
 
     def asked(self) -> tuple[SweepRequest, str]:
         """Return what the folder's sweep was asked, and its model as it was named.
@@ -64,9 +64,9 @@ class SweepFolder:
             UsageError: The folder holds a sweep, or is none.
             LibraryError: It cannot be written.
         """
-        if self.path.exists() and not self.path.is_dir():
+        if os.path.exists(self.path) and not os.path.isdir(self.path):
             raise UsageError(f"{self.name} is no folder", hint="name a folder, which need not be there yet, with --out")
-        if not self.is_new or (self.path / CELLS).exists():
+        if not self.is_new or os.path.exists(self.path / CELLS):
             raise UsageError(f"{self.name} holds a sweep", hint=f"--resume {self.name} goes on with it")
         value = {
             "version": VERSION,

@@ -6,6 +6,7 @@ What a file leaves open is asked where there is a terminal, and named as an opti
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -138,7 +139,7 @@ def _vectors_of(options: Options, text: str) -> Mapping[str, SteeringVector]:
         LibraryError: A file is damaged.
     """
     store = VectorStore(find_paths(options.data_dir))
-    is_file = text.endswith(".safetensors") and Path(text).is_file()
+    is_file = text.endswith(".safetensors") and os.path.isfile(text)
     names = [text] if is_file or is_name(text) else list(parse_recipe(text).names)
     if not names:
         raise UsageError("there is nothing to export", hint="name a vector, or a recipe such as happy:0.7,excited:0.3")

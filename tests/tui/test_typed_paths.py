@@ -66,6 +66,20 @@ async def test_the_home_of_nobody_is_a_path_like_any_other(paths: Paths, keys: t
         assert bench.app.is_running and "idle" in bench.screen
 
 
+@pytest.mark.parametrize("text", [f"{'x' * 300}.svec", f"/tmp/{'x' * 300}/x.svec", f"/tmp/{'x' * 300}.py"])
+@pytest.mark.parametrize("keys", [("3", "w"), ("4", "f")], ids=["export", "own hooks"])
+async def test_a_name_longer_than_any_file_s_is_a_path_like_any_other(
+    paths: Paths, keys: tuple[str, ...], text: str
+) -> None:
+    engine = LibraryEngine(paths)
+    engine.keep(vector("rain"))
+    async with workbench(paths, engine) as bench:
+        await go(bench, keys)
+        await paste(bench, text)
+        await bench.press("enter", "escape", "escape")
+        assert bench.app.is_running and "idle" in bench.screen
+
+
 async def go(bench: Bench, keys: tuple[str, ...]) -> None:
     """Press keys, each when the one before has been dealt with."""
     for key in keys:

@@ -150,3 +150,27 @@ def test_a_name_that_is_taken_is_refused_in_a_sentence(
     assert call("vectors", "import", file) == 1
     assert capsys.readouterr().err.startswith("error: glad.gguf: there is a vector 'glad' already\nhint: ")
     assert [entry.path.read_bytes() for entry in VectorStore(paths).list() if not entry.bundled] == kept
+
+
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("export", "happy", f"{LONG}.gguf"),
+        ("export", f"{LONG}.safetensors", "x.gguf"),
+        ("show", f"{LONG}.safetensors"),
+        ("import", LONG),
+        ("list", "--model", f"/{LONG}", "--json"),
+    ],
+)
+def test_a_name_longer_than_any_file_s_is_as_one_that_is_not_there(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = call("vectors", *arguments)
+    said = capsys.readouterr()
+    if "--json" in arguments:
+        assert status == 0 and json.loads(said.out)["vectors"] == []
+    else:
+        assert status in (1, 2) and said.err.startswith("error: ") and "--debug" not in said.err

@@ -6,6 +6,7 @@ is written. Knows nothing of the library.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -236,7 +237,7 @@ def _require_block_outputs(vectors: Iterable[SteeringVector], format: str) -> No
 
 
 def _write(path: Path, format: str, written: Written) -> Exported:
-    if path.is_dir():
+    if os.path.isdir(path):
         raise LibraryError(f"{path} is a folder", hint="name a file in it")
     data, layers, notes = written
     write_atomic(path, data)

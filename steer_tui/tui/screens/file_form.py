@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from textual.widget import Widget
@@ -44,11 +45,14 @@ class FileForm(FormDialog[str]):
         ending = path.suffix.lower()
         if ending not in self._endings:
             return [(f"the ending says the format: {' '.join(self._endings)}", "warning")]
-        if path.is_dir() or not path.parent.is_dir():
-            return [("that is a folder" if path.is_dir() else f"no folder {path.parent}", "warning")]
+        is_folder = os.path.isdir(path)  # of a name that is too long too, where a Path raises
+        if is_folder or not os.path.isdir(path.parent):
+            return [("that is a folder" if is_folder else f"no folder {path.parent}", "warning")]
         self.button.is_ready = True
         parts = [(f"{self._what}{': ' if self._what else ''}{self._endings[ending]}", "good")]
-        return [*parts, ("a file of that name is there: it is written over", "warning")] if path.exists() else parts
+        if os.path.exists(path):
+            parts.append(("a file of that name is there: it is written over", "warning"))
+        return parts
 
     def submit(self) -> None:
         """Answer."""

@@ -85,7 +85,7 @@ class PathPane(Pane):
 
     def _choose(self) -> None:
         path = self._found[self._cursor] if self._cursor >= 0 else self.text.strip()
-        if path.endswith(os.sep) or expanded(path).is_dir():
+        if path.endswith(os.sep) or os.path.isdir(expanded(path)):
             self._type(path if path.endswith(os.sep) else path + os.sep)
         elif path:
             self.post_message(self.Chosen(path))
