@@ -20,7 +20,7 @@ METHODS: Mapping[str, str] = {
     "gradient": "optimised so that the positive texts become likelier; slow, few layers",
 }
 READS: Mapping[str, str] = {
-    "auto": "the completion where pairs have a prompt, else the mean of all tokens",
+    "auto": "completion where pairs have a prompt, else mean of all tokens",
     "mean": "mean of all tokens",
     "last": "the last token; `last:4` takes the mean of the last four",
     "after:TEXT": "mean of the tokens after TEXT",

@@ -31,8 +31,8 @@ CONCEPT, LAYERS, STRENGTH, TOKEN, SEED, HEAT, ACTS, BUDGET = (
 FIELDS = (CONCEPT, LAYERS, STRENGTH, TOKEN, SEED, HEAT, ACTS, BUDGET)
 """The fields beside the prompts, as a person sees them named."""
 HELP = {
-    CONCEPT: "a, b one by one; a + b a mix",
-    LAYERS: "each; 0..5 rows; 3-4 one row of both; best",
+    CONCEPT: "a, b: each alone; a + b: a mix",
+    LAYERS: "0..5: a row each; 3-4: one row of both",
     STRENGTH: "0.5:2.5:0.5, or -1, 1, 2",
     TOKEN: "tokens of every text",
     SEED: "0..3 are four texts per prompt",

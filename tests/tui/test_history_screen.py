@@ -90,6 +90,17 @@ async def test_the_newest_comes_first_with_recipe_model_and_text(filled: Paths) 
         await shows(bench, "3: sad:1")
 
 
+async def test_that_hooks_acted_is_said_whole_on_a_narrow_screen(paths: Paths) -> None:
+    long = "happy:2@3-4,formal:1.25@2-5,sad:-0.5"
+    hooks = (HookSpec("blocks.3.hook_resid_post", "watch"), HookSpec("blocks.3.hook_resid_post", "scale"))
+    with Journal(paths.journal) as journal:
+        keep(journal, Request("One", long, Sampling(seed=1), hooks=hooks[:1]), " one hook")
+        keep(journal, Request("Two", long, Sampling(seed=1), hooks=hooks), " the newest text")
+    async with workbench(paths, size=(80, 24)) as bench:
+        await open_history(bench)
+        assert "… +2 hooks " in bench.screen and "… +1 hook " in bench.screen
+
+
 async def test_an_empty_journal_says_the_next_key(paths: Paths) -> None:
     async with workbench(paths, size=(80, 24)) as bench:
         await bench.press("5")

@@ -17,11 +17,15 @@ from steer_tui.engine.recipe import Recipe, nearest_names, parse_recipe, require
 from steer_tui.errors import RecipeError
 from steer_tui.text import one_line
 from steer_tui.tui.paints import CLASSES
-from steer_tui.tui.safe import fit, label
+from steer_tui.tui.safe import label
 from steer_tui.tui.widgets.in_order import LineField
 from steer_tui.tui.widgets.pane import Pane, Part
+from steer_tui.tui.widgets.words import wrapped
 
 GRAMMAR = "name:strength@layers~op/scope?gate, ...   e.g. happy:2@3-4/generated, formal:1"
+
+LINES = 5
+"""Of the verdict: the caret's and four of words."""
 
 
 class Verdict(Pane, can_focus=False):
@@ -32,11 +36,11 @@ class Verdict(Pane, can_focus=False):
         self.remove_class("pane")
         self.border_title = ""
         self._column: int | None = None
-        self._lines: list[tuple[str, str]] = []
+        self._words: list[Part] = []
 
     def line_total(self) -> int:
-        """Return the caret's line and three of words."""
-        return 4
+        """Return the caret's line and those of words that fit below it."""
+        return LINES
 
     def approve(self, recipe: Recipe) -> None:
         """Say what the recipe does."""
@@ -46,21 +50,21 @@ class Verdict(Pane, can_focus=False):
             if terms
             else "empty: steers nothing"
         )
-        self._column, self._lines = None, [(words, "good"), ("", ""), (GRAMMAR, "faint")]
+        self._column, self._words = None, [(words, "good"), (GRAMMAR, "faint")]
         self.refresh()
 
     def refuse(self, error: RecipeError, offset: int) -> None:
         """Say what is wrong; `offset` is the cell its column has in the field, below 0 where it is not visible."""
         self._column = offset if offset >= 0 else None
-        self._lines = [(error.message, "error"), (error.hint or "", "muted"), (GRAMMAR, "faint")]
+        hint: list[Part] = [(label(error.hint), "muted")] if error.hint else []
+        self._words = [(label(error.message), "error"), *hint, (GRAMMAR, "faint")]
         self.refresh()
 
     def line(self, index: int, width: int) -> list[Part]:
         """Return the caret or a line of words."""
         if index == 0:
             return [(" " * self._column + self.glyphs.up, "error")] if self._column is not None else []
-        text, paint = self._lines[index - 1] if index <= len(self._lines) else ("", "")
-        return [(fit(one_line(text), width, self.glyphs.ellipsis), paint)]
+        return wrapped(self._words, width)[index - 1 : index]
 
 
 class RecipeEditor(ModalScreen[str]):

@@ -141,8 +141,12 @@ class Choices(Pane):
             return [(" " * self._label_width, ""), (help, "muted")]
         parts: list[Part] = [(fit(self._what, self._label_width), "strong" if self.has_focus else "muted")]
         for option_index, option in enumerate(self._options[self._first(room) :], self._first(room)):
+            shown = self._shown(option_index, option)
+            if cell_len(shown) > room:  # more lie to the right
+                return [*parts, (fit(shown, room, self.glyphs.ellipsis), "faint")]
             paint = ("tab-here" if self.has_focus else "on") if option_index == self._at else "faint"
-            parts += [(self._shown(option_index, option), paint), (" ", "")]
+            parts += [(shown, paint), (" ", "")]
+            room -= cell_len(shown) + 1
         return parts
 
     def _first(self, room: int) -> int:

@@ -6,6 +6,7 @@ pages by messages.
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from textual.message import Message
 
 from steer_tui.session.history_file import PAGE
@@ -150,7 +151,10 @@ class HistoryList(FilterPane):
         first = max(12, room * 2 // 5)
         if isinstance(entry, RunEntry):
             hooks = f" +{len(entry.hooks)} hooks" if len(entry.hooks) > 1 else " +1 hook" if entry.hooks else ""
-            name, paint = f"{entry.recipe or 'no steering'}{hooks}", "" if entry.recipe or entry.hooks else "muted"
+            recipe = label(entry.recipe) or "no steering"
+            if cell_len(recipe) > first - len(hooks):
+                recipe = fit(recipe, first - len(hooks), self.glyphs.ellipsis)
+            name, paint = f"{recipe}{hooks}", "" if entry.recipe or entry.hooks else "muted"
             rest = entry.head or entry.prompt
         else:
             name, paint = f"sweep {entry.concept}", "on"
