@@ -104,6 +104,8 @@ async def test_the_users_keys_act_and_show(paths: Paths) -> None:
         assert "no action 'bogus'" in bench.toasts
         await bench.press("w", ",", "=")
         assert bench.recipe == "happy:3@3-4"
+        bench.app.clear_notifications()
+        await bench.settle()
         assert " f run" in bench.screen
         await bench.press("f")
         assert bench.engine.is_running
