@@ -65,7 +65,7 @@ class HookWork:
         try:
             stamp = stamp_of(path)
             file = self._shop.tools.load_hooks(path)
-            hooks = tuple(_info(file[name], self._points_of(file[name])) for name in file)
+            hooks = tuple(_info(file[name], self._points_of(file[name], task)) for name in file)
             self._files[str(path)] = file
             task.end(HookFileLoaded(str(path), hooks, stamp, command.is_reload))
         except BaseException as error:  # a file may raise anything, KeyboardInterrupt too
@@ -73,15 +73,17 @@ class HookWork:
                 error = UsageError(f"{path} cannot be read: {error.strerror}", hint="name a Python file")
             task.end(HookFileFailed(command.path, *explain(error, "loading hooks")))
 
-    def _points_of(self, own: Any) -> tuple[str, ...]:
-        """Return the points where a file wants a hook; none where it says nothing or this model lacks them."""
+    def _points_of(self, own: Any, task: Task) -> tuple[str, ...]:
+        """Return where a file wants a hook; none where it says nothing, or this model lacks the points, which is told."""
         if own.point is None or self._shop.lm is None:
             return ()
         layers = self._shop.lm.layers
         try:
             wanted = (layers.quick_points if self._shop.is_streaming else layers).matching(own.point)
             return tuple(point.name for point in wanted)[:MOST_POINTS]
-        except SteerError:
+        except SteerError as error:
+            where = f" (line {own.line})" if own.line else ""
+            task.say(Notice(f"hook {own.name}{where} is not put on: {error.message}", error.hint))
             return ()
 
     def _check(self, task: Task, command: CheckHooks) -> None:

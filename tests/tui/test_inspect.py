@@ -480,6 +480,20 @@ async def test_f_loads_a_file_whose_hooks_can_then_be_put_on(paths: Paths) -> No
         assert "✗" not in bench.screen
 
 
+async def test_hooks_of_another_file_come_off_and_undo_brings_them_back(paths: Paths) -> None:
+    async with inspect(paths) as (bench, _):
+        await bench.press("space")
+        watched = bench.app.bench.hooks
+        await load(bench, "/x/my.py")
+        before = bench.app.bench.hooks
+        assert len(before) == len(watched) + 1
+        await load(bench, "/x/other.py")
+        assert bench.app.bench.hook_file == "/x/other.py" and bench.app.bench.hooks == before
+        assert "other.py: 2 hooks, 1 put on, 1 of my.py taken off: u undoes" in bench.toasts
+        await bench.press("u")
+        assert bench.app.bench.hook_file == "/x/my.py" and bench.app.bench.hooks == before
+
+
 async def test_an_error_in_the_file_is_told_and_changes_nothing(paths: Paths) -> None:
     async with inspect(paths) as (bench, screen):
         await load(bench, "/x/my.py")

@@ -183,6 +183,16 @@ async def test_a_saved_change_is_loaded_and_an_error_in_it_changes_nothing(paths
         assert screen.hooked.plain == screen.unhooked.plain
 
 
+async def test_a_point_of_a_file_that_the_model_lacks_is_told(paths: Paths, tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text("def mine(activation, hook): ...\n\n\nHOOKS = [('blocks.99.hook_resid_post', mine)]\n")
+    async with opened(paths) as (app, screen, _):
+        screen._load(str(file))
+        await until(lambda: bool(screen.own))
+        assert app.bench.hooks == ()
+        assert "hook mine (line 1) is not put on: no hook point is called 'blocks.99.hook_resid_post'" in toasts(app)
+
+
 async def test_a_hook_that_never_ends_is_interrupted_and_so_is_a_file(paths: Paths, tmp_path: Path) -> None:
     file = tmp_path / "own.py"
     begun = tmp_path / "begun"

@@ -106,13 +106,20 @@ class FileActions(InspectPanes):
         self._send(LoadHookFile(self._path, is_reload=True))
 
     def file_loaded(self, event: HookFileLoaded) -> None:
-        """Take in what a file defines; what it places itself is attached when it is first loaded."""
+        """Take in what a file defines; what it places itself is attached when it is first loaded.
+
+        Hooks of another file come off: one file is loaded at a time, and a name may mean something else in this one.
+        """
         self.is_loading_file, self.file_error = False, ""
         app = self.bench_app
         if event.is_reload and event.path != self._path:
             return  # another file was named meanwhile
         self.own, self._path, self._stamp = event.hooks, event.path, event.stamp
+        before = app.bench.hook_file
         hooks = app.bench.hooks
+        if before not in (None, event.path):
+            hooks = tuple(spec for spec in hooks if spec.kind != FILE)
+        lost = len(app.bench.hooks) - len(hooks)
         if self._waiting is not None:
             waiting, self._waiting = self._waiting, None
             hooks = tuple(replace(spec, enabled=True) if spec == waiting else spec for spec in hooks)
@@ -120,12 +127,13 @@ class FileActions(InspectPanes):
             placed = (HookSpec(point, FILE, (("name", own.name),)) for own in event.hooks for point in own.points)
             there = {(spec.point, spec.values) for spec in hooks if spec.kind == FILE}
             hooks = (*hooks, *(spec for spec in placed if (spec.point, spec.values) not in there))
-        added = len(hooks) - len(app.bench.hooks)
+        added = len(hooks) - len(app.bench.hooks) + lost
         app.change(app.bench.set_hooks(hooks, event.path))
         self.file_changed()
         name, count = Path(event.path).name, len(event.hooks)
         words = f"{name}: {count} hook{'s' if count > 1 else ''}"
         more = f", {added} put on" if added else "" if event.is_reload else "; c on a point puts one on"
+        more += f", {lost} of {Path(before).name} taken off: u undoes" if lost and before is not None else ""
         app.say(f"{words} loaded again" if event.is_reload else f"{words}{more}")
 
     def file_failed(self, event: HookFileFailed) -> None:
