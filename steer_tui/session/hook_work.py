@@ -74,7 +74,7 @@ class HookWork:
             task.end(HookFileFailed(command.path, *explain(error, "loading hooks")))
 
     def _points_of(self, own: Any, task: Task) -> tuple[str, ...]:
-        """Return where a file wants a hook; none where it says nothing, or the model lacks the points, which is told."""
+        """Return where a file wants a hook; none where it says nothing or the model lacks the points, which is told."""
         if own.point is None or self._shop.lm is None:
             return ()
         layers = self._shop.lm.layers
