@@ -81,16 +81,27 @@ def _number(low: float, high: float, kind: Callable[[str], float], *, open_low: 
     return convert
 
 
+def _named(text: str) -> str:
+    """Return a text that names something; an empty one, as of a variable that is not set, would mean another thing."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty")
+    return text
+
+
+def _folder(text: str) -> Path:
+    return Path(_named(text))
+
+
 def _shared_options() -> Parser:
     """Return the parser of the options that stand anywhere; absent ones leave no trace, so that none hides another."""
     shared = Parser(add_help=False, argument_default=argparse.SUPPRESS, allow_abbrev=False)
     group = shared.add_argument_group("options before or after the command")
-    group.add_argument("--model", metavar="REF", help="demo, a local folder, a .gguf file or a hub id")
+    group.add_argument("--model", metavar="REF", type=_named, help="demo, a local folder, a .gguf file or a hub id")
     group.add_argument("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps")
     group.add_argument("--device-map", metavar="MAP", help="auto spreads a large model over several GPUs")
     group.add_argument("--dtype", choices=("auto", "float32", "bfloat16", "float16"), help="precision of the weights")
     group.add_argument("--offline", action="store_true", help="no network call of any kind")
-    group.add_argument("--data-dir", metavar="DIR", type=Path, help="keep config, data and state below DIR")
+    group.add_argument("--data-dir", metavar="DIR", type=_folder, help="keep config, data and state below DIR")
     group.add_argument("--theme", metavar="NAME", help="colours of the workbench")
     group.add_argument("--no-mouse", dest="mouse", action="store_false", help="leave the mouse to the terminal")
     group.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")

@@ -109,6 +109,8 @@ def test_options_are_never_abbreviated(capsys: pytest.CaptureFixture[str]) -> No
         ["--seed", "-1"],
         ["--seed", "x"],
         ["--dtype", "float64"],
+        ["--model", ""],
+        ["--data-dir", " "],
     ],
 )
 def test_values_out_of_range_are_refused(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
