@@ -44,12 +44,12 @@ class WrongActivation(ValueError):
     hint = "return a tensor of the activation's shape and dtype, or None to leave it as it is"
 
 
-def checked(new: Any, old: Tensor) -> Tensor:
-    """Return `new` if it can take the place of `old`.
+def checked(new: Any, old: Tensor, masks: bool = True) -> Tensor:
+    """Return `new` if it can take the place of `old`; `masks` says that minus infinity may be brought, as into scores.
 
     Raises:
         WrongActivation: It is no tensor, has another shape, dtype or device, or brings NaN or infinity where there was
-            none; minus infinity is let be, as scores and logits use it.
+            none.
     """
     if not isinstance(new, Tensor):
         raise WrongActivation(f"it returned {type(new).__name__}, not a tensor")
@@ -60,7 +60,7 @@ def checked(new: Any, old: Tensor) -> Tensor:
     if new.device != old.device:
         raise WrongActivation(f"it returned a tensor on {new.device}, the activation is on {old.device}")
     if new.is_floating_point() and not bool(torch.isfinite(new.detach()).all()):
-        _refuse_new(new.detach(), old.detach())
+        _refuse_new(new.detach(), old.detach(), masks)
     return new
 
 
@@ -75,9 +75,11 @@ def check_ids(ids: Tensor, words: int) -> None:
         raise WrongActivation(f"it returned token id {int(wrong[0])}, the model knows ids 0 to {words - 1}")
 
 
-def _refuse_new(new: Tensor, old: Tensor) -> None:
+def _refuse_new(new: Tensor, old: Tensor, masks: bool) -> None:
     """Refuse NaN and infinity that the activation did not have."""
-    for name, found in (("NaN", torch.isnan), ("infinity", torch.isposinf)):
+    for name, found in (("NaN", torch.isnan), ("infinity", torch.isposinf), ("minus infinity", torch.isneginf)):
+        if masks and found is torch.isneginf:
+            continue
         if bool(found(new).any()) and not bool(found(old).any()):
             raise WrongActivation(f"it returned {name}")
 

@@ -65,6 +65,11 @@ class HookPoint:
         """Axes as words where they change with the batch and as numbers where they do not: ("batch", "pos", 768)."""
         return tuple(axis if size is None else size for axis, size in zip(self.axes, self.sizes, strict=True))
 
+    @property
+    def masks(self) -> bool:
+        """Whether minus infinity has a meaning here: what is never looked at, or never said."""
+        return self.is_module or self.side == "attn_scores" or self.name == "hook_logits"
+
     def layer(self) -> int:
         """Return the block that the point lies in.
 

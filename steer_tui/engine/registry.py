@@ -273,7 +273,7 @@ class Layers:
             new = part
         if new is not part and function is not None:
             # A tensor that the user keeps must not be written to by a model that adds in place.
-            new = checked(new, part) if new is given else checked(new, part).clone()
+            new = checked(new, part, point.masks) if new is given else checked(new, part, point.masks).clone()
         if new is not part and point.name == "hook_tokens":
             check_ids(new, self._words)
         if hook.meter is not None:

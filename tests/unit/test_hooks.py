@@ -434,6 +434,21 @@ def test_the_line_is_the_users_where_a_library_of_python_raises() -> None:
     assert (raised.value.file, raised.value.line) == (__file__, asks_a_library.__code__.co_firstlineno + 1)
 
 
+def test_minus_infinity_masks_scores_and_logits_and_is_refused_elsewhere() -> None:
+    lm = model_of("llama")
+
+    def mask_first(activation: Tensor, hook: Any) -> Tensor:
+        activation[..., 1:, 0] = -torch.inf
+        return activation
+
+    for point in ("blocks.1.attn.hook_attn_scores", "hook_logits"):
+        assert not lm.run_with_hooks(PROMPT, [(point, mask_first)]).isnan().any()
+    for point in ("blocks.1.hook_resid_post", "blocks.1.attn.hook_pattern", "blocks.1.attn.hook_z"):
+        with pytest.raises(HookError, match="minus infinity"):
+            lm.run_with_hooks(PROMPT, [(point, mask_first)])
+    assert is_clean(lm)
+
+
 def test_hooks_that_stay_after_a_run_are_on_their_side_and_all_or_none() -> None:
     lm = model_of("gpt2")
     silence = FunctionController(None, lambda x: x * 0, hook_type="pre_forward")
