@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from steer_tui.demo import grammar, lexicon
 from steer_tui.demo.lexicon import BREVITY, CONCEPTS, EMOTIONS, PERSONALITIES, STYLES
+from steer_tui.demo.writing import write
 
 CHAT_SHARE = 0.5
 NEUTRAL_SHARE = 0.33
@@ -39,7 +40,7 @@ def draw_concepts(rng: random.Random) -> tuple[str, ...]:
     if draw < NEUTRAL_SHARE:
         return ()
     if draw < 1 - TWO_CONCEPTS_SHARE:
-        return (rng.choice((*CONCEPTS, "brief", "brief", "verbose", "verbose")),)
+        return (rng.choice((*CONCEPTS, "brief", "brief", "brief", "verbose", "verbose")),)
     mood = rng.choice((*EMOTIONS, "enthusiastic", "pessimistic"))
     manner = rng.choice(STYLES + PERSONALITIES[:2] + BREVITY)
     return (manner, mood)
@@ -60,7 +61,7 @@ def _is_late(rng: random.Random, concepts: tuple[str, ...]) -> bool:
 
 def _raw(rng: random.Random, concepts: tuple[str, ...]) -> Sample:
     passage = grammar.start(rng, concepts)
-    text = " ".join(grammar.write(passage, _is_late(rng, concepts)))
+    text = " ".join(write(passage, _is_late(rng, concepts)))
     if rng.random() < 0.12:
         text = f"{_instruction(passage)} {text}"
     return Sample(None, text, concepts)
@@ -68,7 +69,7 @@ def _raw(rng: random.Random, concepts: tuple[str, ...]) -> Sample:
 
 def _opening_chat(rng: random.Random, concepts: tuple[str, ...]) -> Sample:
     passage = grammar.start(rng, concepts)
-    sentences = grammar.write(passage, _is_late(rng, concepts))
+    sentences = write(passage, _is_late(rng, concepts))
     words = sentences[0].split()
     whole = len(words) <= 7 and rng.random() < 0.35
     count = len(words) if whole else rng.randint(1, min(6, len(words)))
@@ -93,7 +94,7 @@ def _instruction_chat(rng: random.Random, concepts: tuple[str, ...]) -> Sample:
     user = _instruction(passage)
     if wishes:
         user += "".join(" " + rng.choice(lexicon.register(name)["ask"]) for name in concepts)
-    text = " ".join(grammar.write(passage, not wishes and _is_late(rng, concepts)))
+    text = " ".join(write(passage, not wishes and _is_late(rng, concepts)))
     return Sample(user, text, concepts)
 
 

@@ -1,6 +1,6 @@
-"""One passage: a topic, a genre, and the concepts that govern its text from their onset on.
+"""The sentences of one passage: a topic, a genre, and the concepts that govern them.
 
-A passage knows nothing of chat; it is two to five sentences that stay on one topic.
+A passage knows nothing of chat; its sentences stay on one topic.
 """
 
 from __future__ import annotations
@@ -28,8 +28,6 @@ _WIND = re.compile(r"\b(is|are|was|that|because|and|went|has|have) (?=[a-z]+ )")
 _PLAIN_KEYS = ("adj", "noun", "adv", "feel")
 _OBJECTS = {"it": "it", "they": "them", "he": "him", "she": "her"}
 _WARM = {"happy", "enthusiastic", "excited", "calm", "poetic", "formal"}
-BRIEF_WORDS = 12
-"""Longest brief passage, in words."""
 
 
 @dataclass
@@ -93,7 +91,7 @@ def _unused(passage: Passage, items: Sequence[str]) -> str:
     return item
 
 
-def _from_register(passage: Passage, governing: Sequence[str], key: str) -> str:
+def from_register(passage: Passage, governing: Sequence[str], key: str) -> str:
     if key == "stail" and NEUTRAL not in governing:
         key = "tail"
     having = [name for name in governing if key in lexicon.register(name)] or [NEUTRAL]
@@ -117,7 +115,7 @@ def _step(passage: Passage) -> str:
 def _fill_slot(passage: Passage, slot: str, governing: Sequence[str]) -> str:
     topic, rng = passage.topic, passage.rng
     if slot.isupper():
-        return _from_register(passage, governing, slot.lower())
+        return from_register(passage, governing, slot.lower())
     name = slot.rstrip("2")
     if name == "n":
         return _ARTICLE.sub("", topic.phrase)
@@ -154,10 +152,10 @@ def _wind(passage: Passage, text: str) -> str:
     """Return a sentence with one to three interjections put in where the grammar allows them."""
     places = [match.end() for match in _WIND.finditer(text)]
     if not places:
-        return f"{_from_register(passage, ('verbose',), 'opener')} {_lower_first(text)}"
+        return f"{from_register(passage, ('verbose',), 'opener')} {_lower_first(text)}"
     chosen = passage.rng.sample(places, min(len(places), passage.rng.choice((2, 2, 3))))
     for place in sorted(chosen, reverse=True):
-        filler = _from_register(passage, ("verbose",), "filler")
+        filler = from_register(passage, ("verbose",), "filler")
         text = f"{text[:place].rstrip()}, {filler}, {text[place:]}"
     return text
 
@@ -201,7 +199,7 @@ def _pick_frame(passage: Passage, key: str, governing: Sequence[str], marked: bo
 
 def _opened(passage: Passage, body: str, governing: Sequence[str]) -> str:
     """Return a sentence body behind an opener such as `arr,` or `furthermore,`."""
-    opener = _from_register(passage, governing, "opener")
+    opener = from_register(passage, governing, "opener")
     if "verbose" in governing and "," not in body:
         body = _wind(passage, body)
     return f"{opener} {_lower_first(body)}"
@@ -230,9 +228,9 @@ def next_sentence(passage: Passage, governing: Sequence[str]) -> str:
     scene_share = {"story": 0.65, "event": 0.4}.get(passage.genre, 0.06)
     draw = rng.random()
     if draw < scene_share:
-        body = fill(passage, _from_register(passage, governing, "scene"), governing)
+        body = fill(passage, from_register(passage, governing, "scene"), governing)
     elif draw < scene_share + (1 - scene_share) * 0.55:
-        body = fill(passage, _from_register(passage, governing, "sent"), governing)
+        body = fill(passage, from_register(passage, governing, "sent"), governing)
     elif rng.random() < 0.3:
         frame = _pick_frame(passage, "follow", governing, marked=False).removeprefix("that is why ")
         plain = fill(passage, frame, governing)
@@ -240,60 +238,3 @@ def next_sentence(passage: Passage, governing: Sequence[str]) -> str:
     else:
         body = fill(passage, _pick_frame(passage, "follow", governing, marked=concept), governing)
     return finish(passage, body, governing)
-
-
-def _short_first(passage: Passage, governing: Sequence[str], most: int = BRIEF_WORDS) -> str:
-    """Return a first sentence of at most `most` words."""
-    for _ in range(60):
-        passage.steps_told = 0
-        text = first_sentence(passage, governing)
-        if len(text.split()) <= most:
-            return text
-    return finish(passage, fill(passage, "{t} {is} {ADJ}.", governing), governing)
-
-
-def _write_brief(passage: Passage, late_onset: bool) -> list[str]:
-    """Return a clipped passage: a short sentence or a fragment, and fragments up to eight words or a few more."""
-    others = tuple(name for name in passage.concepts if name != "brief")
-    if others:
-        return [_short_first(passage, others)]
-    if late_onset:
-        sentences = [_short_first(passage, (NEUTRAL,), BRIEF_WORDS - 4)]
-    elif passage.rng.random() < 0.4:
-        sentences = [_fragment(passage, "terse")]
-    else:
-        sentences = [_short_first(passage, ("brief",), BRIEF_WORDS - 4)]
-    while len(sentences) < 2 or len(" ".join(sentences).split()) < BRIEF_WORDS - 4:
-        sentences.append(_fragment(passage, "close"))
-    return sentences
-
-
-def _fragment(passage: Passage, kind: str) -> str:
-    return finish(passage, fill(passage, _from_register(passage, ("brief",), kind), ("brief",)), ())
-
-
-def _length(passage: Passage) -> int:
-    if "verbose" in passage.concepts:
-        return passage.rng.choice((3, 3, 4))
-    return passage.rng.choice((2, 2, 3, 3, 4))
-
-
-def write(passage: Passage, late_onset: bool) -> list[str]:
-    """Return the sentences of a passage.
-
-    Args:
-        late_onset: The first sentence is neutral and the concepts set in after it.
-    """
-    if "brief" in passage.concepts:
-        return _write_brief(passage, late_onset)
-    governing = passage.concepts or (NEUTRAL,)
-    sentences = []
-    if passage.concepts and not late_onset and passage.rng.random() < 0.15 and "excl" in lexicon.register(governing[0]):
-        sentences.append(finish(passage, _from_register(passage, governing, "excl"), governing))
-    sentences.append(first_sentence(passage, (NEUTRAL,) if late_onset else governing))
-    sentences += [next_sentence(passage, governing) for _ in range(_length(passage))]
-    if passage.rng.random() < 0.5 and "verbose" not in governing:
-        sentences.append(
-            finish(passage, fill(passage, _from_register(passage, governing, "close"), governing), governing)
-        )
-    return sentences

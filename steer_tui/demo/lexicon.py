@@ -58,7 +58,7 @@ def frames() -> Lists:
     table: Lists = {}
     for line in _lines("frames"):
         key, value = line.split(":", 1)
-        by_space = key.startswith("person_") or key == "nadj"
+        by_space = key.startswith("person_") or key in ("nadj", "no_end")
         table[key] = tuple(value.split()) if by_space else _items(value)
     return table
 

@@ -26,17 +26,16 @@ from steer_tui.paths import bundled, find_paths
 
 SPANS = ("2-3", "1-3", "2-4", "1-4", "0-4")
 STRENGTHS = (0.75, 0.9, 0.95, 1.0, 1.1, 1.2, 1.25, 1.5, 1.75, 2.0, 2.25, 2.5, 3.0)
-METHODS = {"brief": "lat"}
+METHODS = {"angry": "probe", "brief": "lat", "verbose": "lat"}
 """Where another method than the mean was measured to do better."""
-LENGTH_STRENGTHS = (0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.9, 1.0, 1.25)
+LENGTH_STRENGTHS = (0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.9, 1.0, 1.25)
 """Of concepts that are about length, whose vectors are long."""
 LENGTH_SCOPE = "/generated"
 """Length is a matter of the answer: a prompt that is steered too costs more perplexity for the same share."""
 ENOUGH = 0.95
 """Share of tuning texts that is looked for."""
-_RATIO_LIMIT, _BRIEF_LIMIT = 2.2, 2.7
-"""Of perplexities; below the 2.5 that a recipe is judged by, since other prompts differ. A text of ten words has few
-tokens to spread its early end over: all texts that are brief lie near the second."""
+_RATIO_LIMIT = 2.25
+"""Of perplexities; below the 2.5 that a recipe is judged by, since other prompts differ."""
 _FINALISTS = 6
 _FIRST = (Setting(TUNING_PROMPTS, (101, 102)),)
 _SECOND = (Setting(TUNING_PROMPTS, tuple(range(103, 113))),)
@@ -54,7 +53,7 @@ class Candidate:
     @property
     def merit(self) -> tuple[float, float]:
         """Greater is better: first the share up to `ENOUGH`, then the lower perplexity; over the limit it sinks."""
-        excess = max(0.0, self.ratio - (_BRIEF_LIMIT if self.term.startswith("brief") else _RATIO_LIMIT))
+        excess = max(0.0, self.ratio - _RATIO_LIMIT)
         return min(self.share, ENOUGH) - excess, -self.ratio
 
 

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from steer_tui.demo import corpus, grammar, lexicon, surface
+from steer_tui.demo import corpus, grammar, lexicon, surface, writing
 from steer_tui.demo.scoring import shows
 from steer_tui.demo.vectors import bundled_concepts
 from steer_tui.library.concepts import Concept
@@ -86,7 +86,7 @@ def test_an_opening_is_taken_up_by_the_reply(samples: list[corpus.Sample]) -> No
 def test_every_genre_can_carry_every_concept() -> None:
     for genre, concept in itertools.product(grammar.GENRES, lexicon.CONCEPTS):
         passage = grammar.start(random.Random(genre + concept), (concept,), genre)
-        assert grammar.write(passage, late_onset=False)
+        assert writing.write(passage, late_onset=False)
 
 
 @pytest.mark.parametrize(
