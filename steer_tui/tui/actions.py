@@ -120,7 +120,7 @@ GENERAL: tuple[Action, ...] = (
     _screen("1", "Steer", "steer and watch (home)"),
     _screen("2", "Sweep", "layers by strengths on one grid"),
     _screen("3", "Library", "vectors on disk"),
-    _screen("4", "Inspect", "hook points, patching, lens"),
+    _screen("4", "Inspect", "points, watches, hooks"),
     _screen("5", "History", "every run, to read and replay"),
     _screen("6", "Learn", "lessons that are done, not read"),
     Action("choose_model", ("m",), "model", "choose a model", BENCH, argument="REF", also=("load",)),
