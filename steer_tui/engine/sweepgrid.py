@@ -21,7 +21,7 @@ _BOUNDS = {"perplexity": (1.0, math.inf), "kl_mean": (0.0, math.inf), "distinct_
 _COVERS = 0.95
 _DIGITS = 4
 """Smaller differences are rounding, and no reason to take one cell rather than another."""
-_NEAR = 0.1
+_NEAR = 0.05
 """Share of the most of a concept that may be given up for less KL."""
 
 
@@ -227,7 +227,7 @@ def grid_of(name: str, cells: Iterable[Cell], kl_budget: float) -> Grid:
 def best_cell(cells: Sequence[Cell], kl_budget: float, nothing: float = 0.0) -> Cell | None:
     """Return the sound cell to take: most of the concept within the budget, and of those that come near it least KL.
 
-    Near is within a tenth of the way from `nothing`, the baseline's place, to the most: past what the texts need, more
+    Near is within a twentieth of the way from `nothing`, the baseline's place, to the most: past what texts need, more
     strength buys little of the concept for much harm. Where every strength is negative, least of the concept is wanted.
     """
     away = -1.0 if cells and all(max(cell.strengths) < 0 for cell in cells) else 1.0

@@ -26,7 +26,7 @@ from steer_tui.paths import find_paths
 ROWS: tuple[Layers, ...] = ((1,), (2,), (3,), (2, 3), (1, 2, 3), (2, 3, 4))
 STRENGTHS = (0.75, 1.0, 1.5, 2.0, 2.5, 3.0)
 POINTS = 0.10
-TOKENS = 64
+TOKENS = 128
 
 
 def shares(grid: Grid) -> dict[str, float]:
@@ -36,7 +36,7 @@ def shares(grid: Grid) -> dict[str, float]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="concepts, all by default")
-    parser.add_argument("--seeds", type=int, default=1, help="of the exhaustive search, with twenty prompts")
+    parser.add_argument("--seeds", type=int, default=3, help="of the exhaustive search, with twenty prompts")
     options = parser.parse_args()
     lm = LanguageModel.load("demo")
     concepts = {concept.name: concept for concept in bundled_concepts()}
