@@ -141,7 +141,7 @@ async def test_whatever_a_hook_does_the_workbench_goes_on(paths: Paths, tmp_path
     async with opened(paths) as (app, screen, pilot):
         screen._load(str(file))
         await until(lambda: bool(screen.own))
-        assert [dict(spec.values)["name"] for spec in app.bench.hooks] == ["double"]
+        await until(lambda: [dict(spec.values)["name"] for spec in app.bench.hooks] == ["double"])
         await run(app, pilot)
         assert all(report.changed_tokens > 3 for report in screen.attached.reports.values())
         plain = screen.unhooked.plain
@@ -154,10 +154,10 @@ async def test_whatever_a_hook_does_the_workbench_goes_on(paths: Paths, tmp_path
             app.clear_notifications()
             app.change(app.bench.set_hooks((HookSpec(POST, FILE, (("name", name),)),)))
             await run(app, pilot)
-            assert words in toasts(app), (name, toasts(app))
+            await until(lambda words=words: words in toasts(app))
             assert screen.attached.problems, name
             assert words in screen.hooked._pieces[-1][0] and words not in screen.hooked.plain
-            assert "own.py" in toasts(app) and "line" in toasts(app)
+            await until(lambda: "own.py" in toasts(app) and "line" in toasts(app))
         app.change(app.bench.set_hooks(()))
         await run(app, pilot)
         assert screen.hooked.plain == plain
@@ -169,16 +169,16 @@ async def test_a_saved_change_is_loaded_and_an_error_in_it_changes_nothing(paths
     async with opened(paths) as (app, screen, pilot):
         screen._load(str(file))
         await until(lambda: bool(screen.own))
-        assert app.bench.hooks[0].point == "blocks.4.hook_resid_post"
+        await until(lambda: [spec.point for spec in app.bench.hooks] == ["blocks.4.hook_resid_post"])
         file.write_text("def mine(activation, hook)\n    return activation * 0\n")
         screen.look_at_file()
         await until(lambda: "own.py, line 1: SyntaxError" in toasts(app))
         assert len(screen.own) == 1 and len(app.bench.hooks) == 1
-        assert "SyntaxError" in screen.attached.problems[app.bench.hooks[0]]
+        await until(lambda: "SyntaxError" in screen.attached.problems.get(app.bench.hooks[0], ""))
         file.write_text("def mine(activation, hook):\n    return activation\n\n\ndef other(activation, hook): ...\n")
         screen.look_at_file()
         await until(lambda: len(screen.own) == 2)
-        assert not screen.attached.problems
+        await until(lambda: not screen.attached.problems)
         await run(app, pilot)
         assert screen.hooked.plain == screen.unhooked.plain
 
@@ -188,9 +188,9 @@ async def test_a_point_of_a_file_that_the_model_lacks_is_told(paths: Paths, tmp_
     file.write_text("def mine(activation, hook): ...\n\n\nHOOKS = [('blocks.99.hook_resid_post', mine)]\n")
     async with opened(paths) as (app, screen, _):
         screen._load(str(file))
-        await until(lambda: bool(screen.own))
-        assert app.bench.hooks == ()
-        assert "hook mine (line 1) is not put on: no hook point is called 'blocks.99.hook_resid_post'" in toasts(app)
+        said = "hook mine (line 1) is not put on: no hook point is called 'blocks.99.hook_resid_post'"
+        await until(lambda: said in toasts(app))
+        assert screen.own and app.bench.hooks == ()
 
 
 async def test_a_hook_that_never_ends_is_interrupted_and_so_is_a_file(paths: Paths, tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ async def test_a_hook_that_never_ends_is_interrupted_and_so_is_a_file(paths: Pat
         await pilot.press("escape")
         await until(lambda: app.status.running is None)
         await until(lambda: "forever at blocks.4.hook_resid_post failed: Interrupted" in toasts(app))
-        assert "line" in toasts(app) and screen.attached.problems
+        await until(lambda: "line" in toasts(app) and bool(screen.attached.problems))
         app.change(app.bench.set_hooks(()))
         await run(app, pilot)
         assert screen.hooked.plain == screen.unhooked.plain != ""
@@ -215,7 +215,8 @@ async def test_a_hook_that_never_ends_is_interrupted_and_so_is_a_file(paths: Pat
         await until(begun.exists)
         await pilot.press("escape")
         await until(lambda: "own.py, line" in toasts(app))
-        assert app.current_mode == "inspect" and not screen.is_loading_file
+        await until(lambda: not screen.is_loading_file)
+        assert app.current_mode == "inspect"
         await run(app, pilot)
         assert screen.hooked.plain == screen.unhooked.plain != ""
 
@@ -225,7 +226,7 @@ async def test_what_the_engine_alone_can_tell_is_marked_before_a_run(paths: Path
         spec = HookSpec("hook_logits", "add", (("vector", "happy"),))
         screen.put_hooks((spec,))
         await until(lambda: bool(screen.attached.problems))
-        assert "no vector for hook_logits" in screen.attached.problems[spec]
+        await until(lambda: "no vector for hook_logits" in screen.attached.problems.get(spec, ""))
         app.clear_notifications()
         await pilot.press("r")
         await until(lambda: "hook hook_logits=add" in toasts(app))
@@ -274,7 +275,7 @@ async def test_points_and_files_come_also_while_a_text_streams(paths: Paths, tmp
         assert app.status.running is not None
         await pilot.press("escape")
         await until(lambda: "blocks.0.hook_resid_mid" in screen.points.tree_of.points)
-        assert app.status.running is None and screen.hooked.plain
+        await until(lambda: app.status.running is None and bool(screen.hooked.plain))
         assert "+4.resid_post mine" in "".join(text for text, paint in screen.hooked._pieces if paint == "mark")
     engine.shutdown(3.0)
     app.saver.finish(1.0)

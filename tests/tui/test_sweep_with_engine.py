@@ -37,10 +37,10 @@ async def test_a_sweep_goes_from_key_to_journal_and_onto_steer(paths: Paths) -> 
         place = app.places["sweep"]
         assert isinstance(place, SweepScreen)
         await until(lambda: place.board is not None and place.board.complete)
-        assert app.status.word == "idle"
+        await until(lambda: app.status.word == "idle")
         await pilot.press("enter")
         await until(lambda: app.current_mode == "steer")
-        assert app.bench.recipe_text != before
+        await until(lambda: app.bench.recipe_text != before)
         await until(lambda: is_kept(paths, "complete"))
     record = newest(paths)
     assert record is not None and record.entry.done == record.entry.total == 35

@@ -38,7 +38,7 @@ async def test_a_run_goes_from_key_to_journal(paths: Paths) -> None:
         await until(lambda: bool(app.concepts))
         await pilot.press("r")
         await until(lambda: app.last_request is not None and app.status.running is None)
-        assert app.status.word == "idle"
+        await until(lambda: app.status.word == "idle")
         assert app.steer.steered.plain and app.steer.baseline.plain
     assert paths.journal.exists()
 
@@ -72,4 +72,5 @@ async def test_esc_stops_and_the_next_run_works(paths: Paths) -> None:
         await until(lambda: app.status.running is not None)
         await pilot.press("escape")
         await until(lambda: app.status.running is None)
-        assert app.status.word == "idle" and app.steer._run_id == 2
+        await until(lambda: app.status.word == "idle")
+        assert app.steer._run_id == 2
