@@ -15,13 +15,16 @@ from torch import Tensor
 
 from steer_tui.engine.bias import bias_edit
 from steer_tui.engine.orthogonal import orthogonal_edit
-from steer_tui.engine.recipe import Recipe, Term
+from steer_tui.engine.recipe import Recipe, Term, require_names
 from steer_tui.engine.resolve import first_best, require_fit, resolve
 from steer_tui.engine.scope import ALL
 from steer_tui.engine.spot import point_name
 from steer_tui.engine.vector import SteeringVector
 from steer_tui.engine.weightedit import WeightEdit
 from steer_tui.errors import UsageError
+
+_HELD = 1e-5
+"""Share of a vector's length that is no more than rounding."""
 
 
 def check_terms(recipe: Recipe) -> None:
@@ -47,13 +50,14 @@ def steered_weights(
         recipe: Terms that add at every token; what they add at one place is one edit.
         vectors: Those that are named, by name.
         without: Names of vectors whose direction, at the first best layer, is taken out of all weights that write the
-            residual stream, before anything is added.
+            residual stream, before anything is added. All are out afterwards, whatever the angles between them.
 
     Raises:
         UsageError: A term is no plain addition, or the architecture has no bias that could stand for it.
         RecipeError, ShapeMismatch: A vector is not there, or does not fit.
     """
     check_terms(recipe)
+    require_names(Recipe(tuple(map(Term, without))), vectors)
     active = resolve(recipe, vectors, lm.info.layers, lm.info.width)
     added: dict[str, Tensor] = {}
     for term in active:
@@ -63,14 +67,32 @@ def steered_weights(
             added[point] = added[point] + amount if point in added else amount
     with ExitStack() as stack:
         edits = []
-        for name in without:
+        out: list[Tensor] = []
+        for name in dict.fromkeys(without):
             vector = vectors[name]
             require_fit(vector, lm.info.layers, lm.info.width)
-            edit = orthogonal_edit(lm, vector.layers[first_best(vector)])
+            direction = _beside(vector.layers[first_best(vector)], out)
+            if direction is None:
+                continue
+            edit = orthogonal_edit(lm, direction)
             edit.title = f"{name} of layer {first_best(vector)}: {edit.title}"
             edits.append(stack.enter_context(edit))
+            out.append(direction)
         for point, amount in added.items():
             edit = bias_edit(lm, point, amount)
             edit.title = f"{recipe} at {point}"
             edits.append(stack.enter_context(edit))
         yield tuple(edits)
+
+
+def _beside(vector: Tensor, out: Sequence[Tensor]) -> Tensor | None:
+    """Return what of a vector (width,) is at right angles to those that are out; None where they hold all of it.
+
+    Taking out a direction that leans on an earlier one would bring that one back.
+    """
+    left = vector.detach().double().cpu()
+    for earlier in out:
+        unit = earlier.double() / earlier.double().norm()
+        left = left - (left @ unit) * unit
+    is_held = bool(out) and float(left.norm()) <= _HELD * float(vector.norm())
+    return None if is_held else left.float()

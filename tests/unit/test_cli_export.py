@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from transformers import AutoModelForCausalLM
 
 from steer_tui.cli import main
 from steer_tui.engine.model import LanguageModel
-from steer_tui.engine.recipe import parse_recipe
+from steer_tui.engine.recipe import Recipe, parse_recipe
+from steer_tui.engine.resolve import first_best
 from steer_tui.engine.steeredweights import steered_weights
-from steer_tui.errors import UsageError
+from steer_tui.errors import RecipeError, UsageError
 from steer_tui.library.store import VectorStore
 from steer_tui.paths import Paths
 from tests.unit.hooktools import LONG, PROMPT, SHORT, model_of
@@ -78,6 +80,21 @@ def test_the_model_in_memory_is_as_it_was() -> None:
     with steered_weights(lm, parse_recipe(RECIPE), vectors, ["calm"]) as edits:
         assert len(edits) == 3 == len(lm.edits) and not torch.allclose(lm([SHORT]), before, atol=1e-2)
     assert torch.equal(lm([SHORT]), before) and not lm.edits and not left_behind(lm)
+
+
+def test_directions_that_lean_on_each_other_are_all_taken_out() -> None:
+    lm = shared_lm()
+    vectors = new_vectors(lm, "happy", "calm")
+    vectors["glad"] = replace(vectors["happy"], name="glad")
+    units = [torch.nn.functional.normalize(vectors[name].layers[1], dim=0) for name in ("happy", "calm")]
+    assert abs(float(units[0] @ units[1])) > 0.1 and first_best(vectors["happy"]) == first_best(vectors["calm"]) == 1
+    with steered_weights(lm, Recipe(()), vectors, ["happy", "calm", "happy", "glad"]) as edits:
+        assert [edit.title.split()[0] for edit in edits] == ["happy", "calm"], "what is out is not taken out again"
+        _, cache = lm.run_with_cache(PROMPT, lambda name: name.endswith("hook_resid_post"))
+    assert all(float((hidden @ unit).abs().max()) < 1e-3 for hidden in cache.values() for unit in units)
+    with pytest.raises(RecipeError, match="no vector 'hapy'"), steered_weights(lm, Recipe(()), vectors, ["hapy"]):
+        pass
+    assert not lm.edits and not left_behind(lm)
 
 
 @pytest.mark.parametrize(
