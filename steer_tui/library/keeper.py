@@ -94,7 +94,12 @@ class Keeper:
         place = place_for(self._trash, there)
         if there.problem is not None:  # it may be of any size, or a folder
             move(path, place)
-            write_atomic(path, data)
+            try:
+                write_atomic(path, data)
+            except BaseException:
+                if not is_taken(path):
+                    move(place, path)
+                raise
             return Kept(path, read_removed(place))
         old = read_file(path)
         try:

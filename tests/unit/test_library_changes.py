@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from steer_tui.errors import LibraryError
 from steer_tui.files import TEMPORARY_SUFFIX
+from steer_tui.library import keeper
 from steer_tui.library.store import VectorStore
 from steer_tui.paths import find_paths
-from tests.unit.library_model import Change, State, after, do, prepared, read_state
+from tests.unit.library_model import Change, State, after, do, made, prepared, read_state
 
 
 @pytest.fixture(autouse=True)
@@ -143,3 +144,23 @@ def test_a_disk_that_fails_at_any_call_loses_nothing_and_is_reported(
         at += 1
     assert at >= 3, "each change writes, moves and flushes"
     assert read_state(store) == after(before, change)
+
+
+def test_a_file_that_is_no_vector_gives_its_place_only_to_one_that_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = VectorStore(find_paths(tmp_path))
+    path = store.save(made("a", 1))
+    path.write_bytes(b"no vector")
+
+    def full(*_: object) -> None:
+        raise LibraryError("the disk is full")
+
+    with monkeypatch.context() as patches:
+        patches.setattr(keeper, "write_atomic", full)
+        with pytest.raises(LibraryError, match="full"):
+            store.keep(made("a", 2))
+    assert path.read_bytes() == b"no vector" and store.trash() == []
+    earlier = store.keep(made("a", 2)).earlier
+    assert earlier is not None and earlier.path.read_bytes() == b"no vector"
+    assert store.load(path).meta.pairs == 2
