@@ -171,7 +171,7 @@ def _add_generate(parser: Parser) -> None:
 
 
 def _add_export(parser: Parser) -> None:
-    parser.add_argument("folder", metavar="FOLDER", type=Path, help="a new one, which transformers loads as it is")
+    parser.add_argument("folder", metavar="FOLDER", type=_folder, help="a new one, which transformers loads as it is")
     parser.add_argument("--steer", metavar="RECIPE", help="such as happy:1: what it adds becomes part of the biases")
     parser.add_argument(
         "--without",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import itertools
 import json
+import os
 import secrets
 import shutil
 from pathlib import Path
@@ -70,10 +71,10 @@ def check_folder(folder: str | Path) -> Path:
     """Return where an export would go.
 
     Raises:
-        UsageError: Something is there.
+        UsageError: Something is there, or it is where one stands, which cannot be put in place as a whole.
     """
     target = expanded(folder)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    if not target.name or (os.path.exists(target) and (not target.is_dir() or any(target.iterdir()))):
         raise UsageError(f"{target} is there already", hint="name a new folder")
     return target
 

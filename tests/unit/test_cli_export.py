@@ -11,11 +11,12 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from steer_tui.cli import main
+from steer_tui.engine.export import export_model
 from steer_tui.engine.model import LanguageModel
 from steer_tui.engine.recipe import Recipe, parse_recipe
 from steer_tui.engine.resolve import first_best
 from steer_tui.engine.steeredweights import steered_weights
-from steer_tui.errors import RecipeError, UsageError
+from steer_tui.errors import LibraryError, RecipeError, UsageError
 from steer_tui.library.store import VectorStore
 from steer_tui.paths import Paths
 from tests.unit.hooktools import LONG, PROMPT, SHORT, model_of
@@ -125,6 +126,21 @@ def test_a_folder_that_is_taken_is_refused_before_the_model_is_loaded(
     (tmp_path / "mine").write_text("mine")
     assert main(["export", str(tmp_path), "--steer", "happy", "--model", "/nowhere/at/all"]) == 2
     assert "is there already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("folder", "says"), [("", "it is empty"), (".", "is there already")])
+def test_no_folder_and_the_one_stood_in_are_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", folder, "--steer", "happy", "--model", "/nowhere/at/all"]) == 2
+    assert says in capsys.readouterr().err.splitlines()[0] and list(tmp_path.iterdir()) == []
+
+
+def test_a_name_longer_than_any_folders_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(LibraryError, match="cannot be written"):
+        export_model(shared_lm(), tmp_path / ("x" * 300))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_architecture_that_norms_what_it_writes_is_refused_and_left_as_it_was() -> None:
