@@ -8,9 +8,8 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
-from textual.screen import ModalScreen
 
-from steer_tui.tui.paints import CLASSES
+from steer_tui.tui.screens.modal import Modal
 from steer_tui.tui.widgets.pane import Pane
 
 R = TypeVar("R")
@@ -24,11 +23,10 @@ class Typed(Protocol):
         """Take a key."""
 
 
-class Dialog(ModalScreen[R], Generic[R]):
+class Dialog(Modal[R], Generic[R]):
     """A dialog that holds one pane."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "close", show=False)]
-    COMPONENT_CLASSES = set(CLASSES)
     WIDTH = 76
     """Cells it takes where the screen has them."""
 

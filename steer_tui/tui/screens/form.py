@@ -14,13 +14,12 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from steer_tui.text import one_line
-from steer_tui.tui.paints import CLASSES
 from steer_tui.tui.safe import pasted
+from steer_tui.tui.screens.modal import Modal
 from steer_tui.tui.widgets.in_order import LineField
 from steer_tui.tui.widgets.pane import Pane, Part
 from steer_tui.tui.widgets.words import Words
@@ -84,14 +83,13 @@ class Button(Pane):
         self.post_message(self.Pressed())
 
 
-class FormDialog(ModalScreen[R], Generic[R]):
+class FormDialog(Modal[R], Generic[R]):
     """A form in the middle of the screen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "leave", show=False),
         Binding("ctrl+enter,ctrl+g", "submit", "do it", show=False, priority=True),
     ]
-    COMPONENT_CLASSES = set(CLASSES)
     AUTO_FOCUS = ""
     TITLE = ""
     FOOT = "tab next field, esc leaves"

@@ -6,19 +6,17 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 
-from steer_tui.tui.paints import CLASSES
+from steer_tui.tui.screens.modal import Modal
 from steer_tui.tui.widgets.prompt import Prompt
 
 WIDTH, MOST_LINES = 76, 8
 
 
-class PromptDialog(ModalScreen[tuple[str, bool]]):
+class PromptDialog(Modal[tuple[str, bool]]):
     """Answers with the prompt and whether it is to be run."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "keep", show=False)]
-    COMPONENT_CLASSES = set(CLASSES)
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -10,14 +10,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from steer_tui.engine.recipe import Recipe, nearest_names, parse_recipe, require_names
 from steer_tui.errors import RecipeError
 from steer_tui.text import one_line
-from steer_tui.tui.paints import CLASSES
 from steer_tui.tui.safe import label
+from steer_tui.tui.screens.modal import Modal
 from steer_tui.tui.widgets.in_order import LineField
 from steer_tui.tui.widgets.pane import Pane, Part
 from steer_tui.tui.widgets.words import wrapped
@@ -67,12 +66,10 @@ class Verdict(Pane, can_focus=False):
         return wrapped(self._words, width)[index - 1 : index]
 
 
-class RecipeEditor(ModalScreen[str]):
+class RecipeEditor(Modal[str]):
     """Answers with a recipe that parses."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "close", show=False)]
-
-    COMPONENT_CLASSES = set(CLASSES)
 
     def __init__(self, text: str, known: tuple[str, ...]) -> None:
         super().__init__()

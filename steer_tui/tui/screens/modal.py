@@ -1,0 +1,22 @@
+"""A screen over another that answers once, whatever keys arrive after the one that closed it."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Generic, TypeVar
+
+from textual.await_complete import AwaitComplete
+from textual.screen import ModalScreen
+
+from steer_tui.tui.paints import CLASSES
+
+R = TypeVar("R")
+
+
+class Modal(ModalScreen[R], Generic[R]):
+    """A screen that takes all keys until it is closed."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(CLASSES)
+
+    def dismiss(self, result: R | None = None) -> AwaitComplete:
+        """Close with an answer; nothing where it has been closed, which would close the screen below."""
+        return super().dismiss(result) if self in self.app.screen_stack else AwaitComplete.nothing()
