@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from steer_tui.commands.console import Progress, note, print_json, read_prompt
 from steer_tui.commands.interrupt import stoppable
@@ -20,9 +19,6 @@ from steer_tui.errors import UsageError
 from steer_tui.options import Options
 from steer_tui.paths import Paths, find_paths
 from steer_tui.text import one_line
-
-if TYPE_CHECKING:
-    pass
 
 INTERRUPTED = 130
 SEED = 0

@@ -30,6 +30,12 @@ FORMS = {
     "lines": "# moods\nI love it | I hate it\r\n\n What joy|What a pain \n",
     "words": "I love it - I hate it\nWhat joy vs. What a pain",
 }
+SYSTEM = "system"
+"""The form that holds no pairs of texts."""
+
+
+def test_no_form_is_left_out_here() -> None:
+    assert {*FORMS, SYSTEM} == set(KINDS)
 
 
 @pytest.mark.parametrize("kind", sorted(FORMS))
@@ -97,7 +103,7 @@ def test_a_system_pair_stands_over_neutral_prompts() -> None:
 
 @pytest.mark.parametrize("text", ["system: Be kind. | Be rude.", "\n# a remark\n System : Be kind.|system: Be rude.\n"])
 def test_a_line_of_two_system_prompts_is_such_a_pair(text: str) -> None:
-    assert read_pairs(text) == system_pair("Be kind.", "Be rude.")
+    assert read_pairs(text) == read_pairs(text, SYSTEM) == system_pair("Be kind.", "Be rude.")
     own = read_pairs(f"{text}\nWho are you?\nTell me a story.")
     assert own.system == ("Be kind.", "Be rude.") and own.positive == ("Who are you?", "Tell me a story.")
 
