@@ -29,6 +29,15 @@ async def test_what_the_recipe_adds_is_said_while_the_recipe_is_the_one_that_ran
         assert ADDS in bench.screen
 
 
+async def test_what_another_recipe_adds_is_not_said_of_one_that_came_after_the_last_token(paths: Paths) -> None:
+    async with workbench(paths) as bench:
+        await bench.press("r")
+        await bench.tick(5)
+        await bench.press("=", "escape")
+        await bench.settle()
+        assert "idle" in bench.screen and ADDS not in bench.screen
+
+
 @pytest.mark.parametrize("key", ["space", "0"])
 async def test_nothing_is_said_to_be_added_once_the_recipe_adds_nothing(paths: Paths, key: str) -> None:
     async with workbench(paths) as bench:

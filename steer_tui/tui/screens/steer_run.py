@@ -192,6 +192,7 @@ class RunActions(SteerPanes):
     def run_finished(self, event: RunFinished) -> None:
         """Show how it ended and what it measured."""
         result = event.result
+        self.show_added()
         if event.run_id != self.shown_run:  # stopped before its first step
             return
         self.bench_app.last_request = result.request
@@ -207,4 +208,5 @@ class RunActions(SteerPanes):
         """Say what went wrong; what was streamed stays."""
         if event.run_id == self.shown_run:
             self.steered.say("failed")
+        self.show_added()
         self.bench_app.complain(event.message, event.hint)
