@@ -494,6 +494,17 @@ async def test_hooks_of_another_file_come_off_and_undo_brings_them_back(paths: P
         assert bench.app.bench.hook_file == "/x/my.py" and bench.app.bench.hooks == before
 
 
+async def test_a_file_that_was_undone_is_not_brought_back_by_its_reading(paths: Paths) -> None:
+    async with inspect(paths) as (bench, _):
+        await load(bench, "/x/my.py")
+        before = bench.app.bench.hooks
+        await load(bench, "/x/other.py")
+        await bench.press("u")
+        bench.engine.events.append(loaded("/x/other.py", is_reload=True))
+        await bench.settle()
+        assert bench.app.bench.hook_file == "/x/my.py" and bench.app.bench.hooks == before
+
+
 async def test_an_error_in_the_file_is_told_and_changes_nothing(paths: Paths) -> None:
     async with inspect(paths) as (bench, screen):
         await load(bench, "/x/my.py")

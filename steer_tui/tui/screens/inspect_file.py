@@ -116,6 +116,8 @@ class FileActions(InspectPanes):
             return  # another file was named meanwhile
         self.own, self._path, self._stamp = event.hooks, event.path, event.stamp
         before = app.bench.hook_file
+        if event.is_reload and before != event.path:
+            return  # undo brought the file before back meanwhile
         hooks = app.bench.hooks
         if before not in (None, event.path):
             hooks = tuple(spec for spec in hooks if spec.kind != FILE)
