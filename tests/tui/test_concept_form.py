@@ -17,6 +17,7 @@ from steer_tui.session.task import Task
 from tests.tui.desk import Bench, workbench
 from tests.tui.library_desk import LibraryEngine
 from tests.tui.test_hostile import NASTY, assert_harmless
+from tests.tui.test_prompt_burst import burst
 from tests.tui.test_with_engine import until
 
 PAIRS = ("wet | dry", "rain | sun", "soaked through | warm")
@@ -269,6 +270,18 @@ async def test_what_is_typed_right_before_making_counts(paths: Paths) -> None:
         await bench.settle()
         sent = engine.sent[-1]
         assert isinstance(sent, MakeConcept) and (sent.method, sent.read) == ("pca", "last:7")
+
+
+async def test_a_form_that_is_done_closes_with_the_tokens_over_it(paths: Paths) -> None:
+    engine = LibraryEngine(paths)
+    async with workbench(paths, engine) as bench:
+        engine.work[ShowTokens] = lambda task, command: task.end(TokensShown((), command.read))
+        await write(bench)
+        await burst(bench, "ctrl+t", "ctrl+g")
+        await bench.settle()
+        assert "New vector" in bench.screen
+        await bench.press("escape")
+        assert bench.app.screen is bench.app.steer
 
 
 async def test_the_tokens_that_are_read_are_shown_between_marks(paths: Paths) -> None:

@@ -18,5 +18,9 @@ class Modal(ModalScreen[R], Generic[R]):
     COMPONENT_CLASSES: ClassVar[set[str]] = set(CLASSES)
 
     def dismiss(self, result: R | None = None) -> AwaitComplete:
-        """Close with an answer; nothing where it has been closed, which would close the screen below."""
-        return super().dismiss(result) if self in self.app.screen_stack else AwaitComplete.nothing()
+        """Close with an answer, and all that lies over it; closed already, it leaves the screen below alone."""
+        if self not in self.app.screen_stack:
+            return AwaitComplete.nothing()
+        while self.app.screen is not self:
+            self.app.screen.dismiss()
+        return super().dismiss(result)
