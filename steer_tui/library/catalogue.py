@@ -35,7 +35,7 @@ class Listed:
         return self.is_for_model and self.problem is None
 
 
-def by_preference(match: Match) -> tuple[bool, bool, bool]:
+def by_preference(match: Match | Listed) -> tuple[bool, bool, bool]:
     """Return a sort key: of several vectors of a name, the first one is used."""
     return match.problem is not None, match.entry.bundled, match.warning is not None
 

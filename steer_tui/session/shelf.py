@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from steer_tui.engine.recipe import nearest_names
 from steer_tui.engine.types import ModelInfo
 from steer_tui.errors import LibraryError, RecipeError, SteerError
-from steer_tui.library.catalogue import Listed
+from steer_tui.library.catalogue import Listed, by_preference
 from steer_tui.library.concepts import Concept, load_concepts
 from steer_tui.library.entries import read_entry
 from steer_tui.library.store import LoadedVectors
@@ -39,11 +39,6 @@ class Store(Protocol):
 
     def load(self, path: Path) -> SteeringVector:
         """Return the vector in a file."""
-
-
-def _preference(line: Listed) -> tuple[bool, bool, bool]:
-    """Return a sort key, as `catalogue.by_preference` has it: of several vectors of a name the first one is used."""
-    return line.problem is not None, line.entry.bundled, line.warning is not None
 
 
 def _place(summary: VectorSummary) -> tuple[bool, str, str, str]:
@@ -167,7 +162,7 @@ class Shelf:
         for name in wanted:
             for table in (self._loaded.vectors, self._loaded.entries, self._loaded.warnings, self._loaded.problems):
                 table.pop(name, None)
-        for line in sorted(found, key=_preference):
+        for line in sorted(found, key=by_preference):
             if line.entry.name not in self._loaded.vectors:
                 self._take(line)
 

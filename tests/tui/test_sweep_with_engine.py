@@ -8,7 +8,7 @@ from steer_tui.session.sweep_records import SweepRecord
 from steer_tui.tui.screens.history import HistoryScreen
 from steer_tui.tui.screens.sweep import SweepScreen
 from tests.fakes import Script
-from tests.tui.test_with_engine import opened, until
+from tests.tui.test_with_engine import opened, run_with_a_change, until
 
 
 def newest(paths: Paths) -> SweepRecord | None:
@@ -72,14 +72,7 @@ async def test_a_stopped_sweep_goes_on_in_the_same_entry(paths: Paths) -> None:
 async def test_a_run_of_the_journal_is_replayed_with_its_live_changes(paths: Paths) -> None:
     script = Script(tokens_per_second=80, hold_at=20)
     async with opened(paths, script) as (app, pilot):
-        await until(lambda: bool(app.bench.terms))
-        await pilot.press("r")
-        await until(lambda: len(app.steer.steered.plain) > 8)
-        await pilot.press("=")
-        script.hold_at = None
-        await until(lambda: app.status.running is None and app.last_request is not None)
-        first = app.steer.steered.plain
-        assert app.last_request is not None and app.last_request.changes
+        first = await run_with_a_change(app, pilot, script)
         await until(lambda: has_ended(paths))
         await pilot.press("-")  # what Steer holds now is something else
         await pilot.press("5")

@@ -33,6 +33,18 @@ async def until(true: Callable[[], bool], seconds: float = 250.0) -> None:
         await asyncio.sleep(0.01)
 
 
+async def run_with_a_change(app: SteerApp, pilot: Pilot[int], script: Script) -> str:
+    """Run, change the strength while the script holds the text midway, and return the text once it has ended."""
+    await until(lambda: bool(app.bench.terms))
+    await pilot.press("r")
+    await until(lambda: len(app.steer.steered.plain) > 8)
+    await pilot.press("=")
+    script.hold_at = None
+    await until(lambda: app.status.running is None and app.last_request is not None)
+    assert app.last_request is not None and app.last_request.changes
+    return app.steer.steered.plain
+
+
 async def test_a_run_goes_from_key_to_journal(paths: Paths) -> None:
     async with opened(paths) as (app, pilot):
         await until(lambda: bool(app.concepts))
@@ -46,14 +58,7 @@ async def test_a_run_goes_from_key_to_journal(paths: Paths) -> None:
 async def test_a_live_change_is_marked_and_kept_for_the_repeat(paths: Paths) -> None:
     script = Script(tokens_per_second=80, hold_at=20)
     async with opened(paths, script) as (app, pilot):
-        await until(lambda: bool(app.bench.terms))
-        await pilot.press("r")
-        await until(lambda: len(app.steer.steered.plain) > 8)
-        await pilot.press("=")
-        script.hold_at = None
-        await until(lambda: app.status.running is None)
-        assert app.last_request is not None and app.last_request.changes
-        first = app.steer.steered.plain
+        first = await run_with_a_change(app, pilot, script)
         await pilot.press(".")
         await until(lambda: app.steer._run_id > 1)
         await until(lambda: app.status.running is None)
