@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from textual.app import App
@@ -22,10 +24,46 @@ NAME = "background"
 def in_background(app: App[Any], work: Callable[[], T], then: Callable[[T], object]) -> None:
     """Run `work` in a thread and call `then` with its result on the screen's thread, if the screen is still there."""
 
-    def run() -> None:
-        result = work()
-        # Not `call_from_thread`: where the app has ended it makes a coroutine that nobody awaits, or waits for ever.
-        with contextlib.suppress(RuntimeError):  # the loop of the app is closed
-            app.call_later(then, result)
+    threading.Thread(target=partial(_do, app, work, then), daemon=True, name=NAME).start()
 
-    threading.Thread(target=run, daemon=True, name=NAME).start()
+
+class InTurn:
+    """Work off the screen's thread, one piece after the other; results are handed back in the order of asking.
+
+    So what is asked after a change has seen it, and what was asked before is shown before it.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._lock = threading.Lock()
+        self._is_working = False
+
+    def do(self, app: App[Any], work: Callable[[], T], then: Callable[[T], object]) -> None:
+        """Run `work` when all that was asked before is done, and call `then` as `in_background` does."""
+        with self._lock:
+            self._waiting.append(partial(_do, app, work, then))
+            if self._is_working:
+                return
+            self._is_working = True
+        threading.Thread(target=self._work, daemon=True, name=NAME).start()
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._is_working = False
+                    return
+                piece = self._waiting.popleft()
+            try:
+                piece()
+            except BaseException:
+                with self._lock:
+                    self._is_working = False  # the next one asked for takes up what waits
+                raise
+
+
+def _do(app: App[Any], work: Callable[[], T], then: Callable[[T], object]) -> None:
+    result = work()
+    # Not `call_from_thread`: where the app has ended it makes a coroutine that nobody awaits, or waits for ever.
+    with contextlib.suppress(RuntimeError):  # the loop of the app is closed
+        app.call_later(then, result)

@@ -14,7 +14,10 @@ import pytest
 from steer_tui.engine.hookvalues import HookSpec
 from steer_tui.engine.sweeprequest import SweepRequest
 from steer_tui.engine.types import Change, Measures, Request, RunResult, Sampling, Text
+from steer_tui.errors import LibraryError
 from steer_tui.paths import Paths
+from steer_tui.session.history_file import HistoryFile
+from steer_tui.session.history_rows import HistoryPage
 from steer_tui.session.journal import Journal
 from steer_tui.session.messages import Generate
 from steer_tui.session.records import request_to_json
@@ -319,3 +322,48 @@ async def test_hostile_entries_do_no_harm(paths: Paths) -> None:
             await bench.settle()
             assert_harmless(bench)
         assert history(bench).place in (ENTRIES, RECORD)
+
+
+async def test_what_was_asked_before_a_change_does_not_undo_it_on_the_screen(
+    filled: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = HistoryFile.page
+
+    def slow(file: HistoryFile, filter: str, number: int) -> HistoryPage:
+        page = plain(file, filter, number)
+        time.sleep(0.2)
+        return page
+
+    async with workbench(filled, size=(120, 36)) as bench:
+        await open_history(bench)
+        monkeypatch.setattr(HistoryFile, "page", slow)
+        history(bench).read_again()
+        await bench._press("*")
+        await bench._press("j")
+        await bench._press("w")
+        await bench.type("look here")
+        await bench.press("enter")
+        await shows(bench, "look here: a changed text")
+        assert bench.screen.count("★") == 1 and "note        look here" in bench.screen
+
+
+async def test_two_stars_in_one_burst_are_none(filled: Paths) -> None:
+    async with workbench(filled, size=(120, 36)) as bench:
+        await open_history(bench)
+        await bench._press("*")
+        await bench.press("*")
+        assert "★" not in bench.screen
+    with Journal(filled.journal) as journal:
+        assert not any(entry.starred for entry in journal.list())
+
+
+async def test_a_star_that_cannot_be_kept_goes_and_says_why(filled: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise LibraryError("the journal is read-only")
+
+    async with workbench(filled, size=(120, 36)) as bench:
+        await open_history(bench)
+        monkeypatch.setattr(HistoryFile, "star", refuse)
+        await bench.press("*")
+        await shows(bench, "the journal is read-only")
+        await shows(bench, lambda: "★" not in bench.screen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -192,7 +192,7 @@ class HistoryScreen(HistoryMoves):
         if entry is not None:
             starred = replace(entry, starred=not entry.starred)
             file = self.file
-            self.read(lambda: file.star(entry, starred.starred), lambda _: self._changed(entry, starred))
+            self._change(starred, lambda: file.star(entry, starred.starred))
 
     def act_write_note(self) -> None:
         """Write a note to the entry."""
@@ -206,15 +206,16 @@ class HistoryScreen(HistoryMoves):
         def written(note: str | None) -> None:
             if note is not None and note != entry.note:
                 changed = replace(entry, note=note)
-                self.read(lambda: file.annotate(entry, note), lambda _: self._changed(entry, changed))
+                self._change(changed, lambda: file.annotate(entry, note))
 
         self.app.push_screen(NoteForm(entry.note), written)
 
-    def _changed(self, before: HistoryEntry, after: HistoryEntry) -> None:
-        current = self.entries.current
-        if current is not None and key_of(current) == key_of(before):
-            self.entries.replace_current(after)
-            self.read_record()
+    def _change(self, entry: HistoryEntry, work: Callable[[], None]) -> None:
+        """Show an entry as it will be, so that the next key acts on that; then show what the journal has."""
+        self.entries.replace(entry)
+        self.read(work, lambda _: None)
+        self.read_again()
+        self.on_row_list_moved()
 
     def act_compare(self) -> None:
         """Mark the run; with one marked, compare the two."""

@@ -13,7 +13,7 @@ from steer_tui.session.history_rows import HistoryPage
 from steer_tui.session.history_words import differences, ending, facts, moment
 from steer_tui.session.records import RunRecord
 from steer_tui.session.sweep_records import SweepRecord
-from steer_tui.tui.background import in_background
+from steer_tui.tui.background import InTurn
 from steer_tui.tui.history_layout import ENTRIES, FIRST, RECORD, SECOND, HistoryFacts, arrange, panes
 from steer_tui.tui.safe import label
 from steer_tui.tui.screens.desk_screen import DeskScreen
@@ -48,6 +48,7 @@ class HistoryPanes(DeskScreen[HistoryFacts]):
         self.record: Record | None = None
         """What the record pane shows; None where nothing is read."""
         self._file: HistoryFile | None = None
+        self._work = InTurn()
         self._list_turn = 0
         """Numbers the readings of the list, so that one which comes late is not taken for the newest."""
         self._record_turn = 0
@@ -77,7 +78,7 @@ class HistoryPanes(DeskScreen[HistoryFacts]):
     # Reading
 
     def read(self, work: Callable[[], T], then: Callable[[T], object]) -> None:
-        """Do something with the journal off the screen's thread; say why where that fails."""
+        """Do something with the journal off the screen's thread, in turn; say why where that fails."""
 
         def attempt() -> T | SteerError:
             try:
@@ -93,7 +94,7 @@ class HistoryPanes(DeskScreen[HistoryFacts]):
             elif self.is_attached:
                 then(found)
 
-        in_background(self.app, attempt, show)
+        self._work.do(self.app, attempt, show)
 
     def read_page(self, number: int) -> None:
         """Read a page of the list."""

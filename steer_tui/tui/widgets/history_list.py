@@ -89,13 +89,13 @@ class HistoryList(FilterPane):
         """The entry under the cursor."""
         return self.entry(self.cursor)
 
-    def replace_current(self, entry: HistoryEntry) -> None:
-        """Show another state of the entry under the cursor."""
-        entries = list(self._pages.get(self.cursor // PAGE, ()))
-        if self.cursor % PAGE < len(entries):
-            entries[self.cursor % PAGE] = entry
-            self._pages[self.cursor // PAGE] = tuple(entries)
-            self.redraw_lines(self.cursor)
+    def replace(self, entry: HistoryEntry) -> None:
+        """Show another state of an entry, wherever it stands."""
+        for number, page in self._pages.items():
+            for place, known in enumerate(page):
+                if key_of(known) == key_of(entry):
+                    self._pages[number] = (*page[:place], entry, *page[place + 1 :])
+                    return self.redraw_lines(number * PAGE + place)
 
     def _ask(self, number: int) -> None:
         if number not in self._asked:
