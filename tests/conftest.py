@@ -45,15 +45,15 @@ settings.load_profile("suite")
 def pytest_runtest_setup() -> None:
     """Let every test compute the same whatever ran before it and however busy the machine is.
 
-    One thread, of two forms of a product always torch's own, not the one that is quicker today, and dice begun anew.
+    One thread, of the forms of a product always torch's own, not the one that is quicker today, and dice begun anew.
     """
     random.seed(0)
-    torch, few_rows = sys.modules.get("torch"), sys.modules.get("steer_tui.engine.few_rows")
+    torch, quick = sys.modules.get("torch"), sys.modules.get("steer_tui.engine.quick_linear")
     if torch is not None:
         torch.set_num_threads(1)
         torch.manual_seed(0)
-    if few_rows is not None:
-        few_rows.FewRows._columns_win = lambda self, rows: False
+    if quick is not None:
+        quick.QuickLinear._quickest = lambda self, rows: dict.fromkeys(self._shapes, quick.OWN)
     journal = sys.modules.get("steer_tui.session.journal")
     if journal is not None:
         journal.WAIT_SECONDS = 60.0  # for a file that another thread holds, which may have to wait for a core

@@ -20,7 +20,6 @@ from torch import Tensor
 from steer_tui.engine.blockhooks import BlockHooks
 from steer_tui.engine.cache import keep_rows, new_cache
 from steer_tui.engine.draw import Drawer
-from steer_tui.engine.few_rows import FewRows
 from steer_tui.engine.gates import decide_gates
 from steer_tui.engine.groups import group
 from steer_tui.engine.hooked import FwdHooks
@@ -29,6 +28,7 @@ from steer_tui.engine.normmeter import NormMeter
 from steer_tui.engine.parting import Parting, can_part, parts
 from steer_tui.engine.plan import Plan
 from steer_tui.engine.prompt import pad_left
+from steer_tui.engine.quick_linear import quick_linear
 from steer_tui.engine.resolve import ActiveTerm
 from steer_tui.engine.spot import Spot
 from steer_tui.engine.types import Finish, Sampling, Stats
@@ -113,13 +113,17 @@ class Decoder:
     def __enter__(self) -> Decoder:
         with ExitStack() as prepared:  # a gate's pass over the prompt may raise: then nothing may stay behind
             prepared.enter_context(self._hooks)
-            prepared.enter_context(few_rows(self._lm).installed(len(self.alive)))
+            prepared.enter_context(quick_linear(self._lm).installed(len(self.alive), self._prompt_tokens))
             prepared.enter_context(self._lm.layers.only_on(self._hook_rows))
             prepared.enter_context(self._lm.layers.hooked(self._more_hooks))
             prepared.callback(lambda: self._run_hooks.close())
             self.steer({index: row.terms for index, row in enumerate(self._rows)})
             self._exit = prepared.pop_all()
         return self
+
+    @property
+    def _prompt_tokens(self) -> int:
+        return sum(len(self._rows[index].prompt_ids) for index in self.alive)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -289,12 +293,3 @@ def _most_tokens(row: Row, context: int) -> int:
     """Return how many tokens a row may get: no more than asked for, nor than the model's context has room for."""
     asked = row.sampling.max_tokens
     return min(asked, context - len(row.prompt_ids)) if context else asked
-
-
-def few_rows(lm: LanguageModel) -> FewRows:
-    """Return what is known of quick linear layers for this model; timed once per model."""
-    known = getattr(lm, "_few_rows", None)
-    if known is None:
-        known = FewRows(lm.model, lm.timings)
-        lm._few_rows = known  # type: ignore[attr-defined]
-    return known

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from steer_tui.engine.checkpoint import Checkpoint, causal_config, open_checkpoint
-from steer_tui.engine.decode import few_rows
 from steer_tui.engine.loaderrors import explained
 from steer_tui.engine.memory import device_free, host_free, human, needed_bytes
 from steer_tui.engine.model import LanguageModel
@@ -19,6 +18,7 @@ from steer_tui.engine.modelfiles import Tensors, read_config
 from steer_tui.engine.models import list_models, next_smaller
 from steer_tui.engine.placement import Placement, choose_placement, has_accelerate
 from steer_tui.engine.progress import OnProgress, Progress, ShouldStop
+from steer_tui.engine.quick_linear import MANY, quick_linear
 from steer_tui.engine.source import Source, find_source
 from steer_tui.engine.weights import is_rounded_further, read_tokenizer, read_weights, stored_reader
 from steer_tui.errors import OutOfMemory
@@ -81,7 +81,7 @@ def _load(source: Source, placement: Placement, progress: Progress, timings: Pat
         progress.say(None, "finding the blocks")
         lm = _wrapped(source, checkpoint, model, tokenizer)
         lm.timings = timings
-        few_rows(lm).prepare(_ROWS)
+        quick_linear(lm).prepare(_ROWS, MANY)
         return lm
 
 

@@ -22,6 +22,7 @@ from steer_tui.engine.groups import group
 from steer_tui.engine.model import LanguageModel
 from steer_tui.engine.pointhook import by_row
 from steer_tui.engine.prompt import pad_left
+from steer_tui.engine.quick_linear import quick_linear
 from steer_tui.engine.resolve import LayerVector, first_best, first_spot, layer_vector
 from steer_tui.engine.spot import Spot
 from steer_tui.engine.vector import SteeringVector
@@ -183,7 +184,8 @@ class Reader:
         if last_only and "logits_to_keep" in self._accepts:
             options["logits_to_keep"] = 1
         # With a device map, the logits may lie elsewhere than the ids.
-        logits: Tensor = self._lm.model(input_ids=ids, **options).logits
+        with quick_linear(self._lm).installed(1, ids.numel()):
+            logits: Tensor = self._lm.model(input_ids=ids, **options).logits
         return logits.to(ids.device)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from steer_tui.engine.model import LanguageModel
 from steer_tui.engine.prompt import positions
+from steer_tui.engine.quick_linear import quick_linear
 
 
 @torch.inference_mode()
@@ -24,7 +25,8 @@ def pass_through_blocks(lm: LanguageModel, ids: Tensor, mask: Tensor) -> None:
     if "position_ids" in inspect.signature(body.forward).parameters:
         # Left to themselves, models with learned positions count the padding too.
         options["position_ids"] = positions(mask)
-    body(input_ids=ids, **options)
+    with quick_linear(lm).installed(1, ids.numel()):
+        body(input_ids=ids, **options)
 
 
 def first_own(lm: LanguageModel, ids: Sequence[int]) -> int:

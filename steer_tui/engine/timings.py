@@ -21,9 +21,9 @@ from steer_tui.files import write_atomic
 _MOST_ENTRIES = 200
 
 
-def machine_key(shapes: Iterable[tuple[int, ...]]) -> str:
+def machine_key(shapes: Iterable[str]) -> str:
     """Return a name for weights of these shapes on this processor with this torch and as many threads."""
-    facts = [processor(), torch.get_num_threads(), str(torch.__version__), [list(shape) for shape in shapes]]
+    facts = [processor(), torch.get_num_threads(), str(torch.__version__), list(shapes)]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
 
 
@@ -36,20 +36,19 @@ def processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def read_choices(path: Path | None, key: str) -> dict[int, bool]:
-    """Return what was kept below a key: number of rows -> choice."""
+def read_choices(path: Path | None, key: str) -> dict[str, str]:
+    """Return what was kept below a key: what was timed -> choice."""
     kept = _read(path).get(key)
     if not isinstance(kept, dict):
         return {}
-    return {int(rows): choice for rows, choice in kept.items() if rows.isdecimal() and isinstance(choice, bool)}
+    return {name: choice for name, choice in kept.items() if isinstance(choice, str)}
 
 
-def keep_choices(path: Path | None, key: str, choices: Mapping[int, bool]) -> None:
+def keep_choices(path: Path | None, key: str, choices: Mapping[str, str]) -> None:
     """Keep choices below a key; of very many keys, the oldest go."""
     if path is None:
         return
-    kept = {**_read(path), key: {str(rows): choice for rows, choice in choices.items()}}
-    newest = dict(list(kept.items())[-_MOST_ENTRIES:])
+    newest = dict(list({**_read(path), key: dict(choices)}.items())[-_MOST_ENTRIES:])
     with suppress(LibraryError):
         write_atomic(path, json.dumps(newest).encode())
 
