@@ -25,6 +25,11 @@ class Meter:
             None  # masked tokens, changed ones, changes, scales, changed passes; greatest change
         )
 
+    def pass_by(self, tokens: int) -> None:
+        """Count one activation without padding that was only read."""
+        self.passes += 1
+        self._tokens += tokens
+
     def note(self, before: Tensor, after: Tensor, moment: Moment) -> None:
         """Count one activation as it was and as it is now; heads of one token count together."""
         self.passes += 1

@@ -21,6 +21,8 @@ from steer_tui.engine.moment import Moment
 from steer_tui.errors import UsageError
 
 _numbers = itertools.count(1)
+ReadPlain = Callable[[Tensor, tuple[int, ...]], None]
+"""(activation (B, T, D), names of its rows)."""
 _own_methods: WeakKeyDictionary[type, str | None] = WeakKeyDictionary()
 """Class -> what `_own_method` found: asked at every hook of every pass."""
 
@@ -90,6 +92,13 @@ class Hook:
 
 class Detector(Hook):
     """Reads activations; whatever it does, the pass goes on as it was."""
+
+    read_plain: ReadPlain | None = None
+    """Does what `process_activations` does with an activation (B, T, D) without padding, given the names of its rows.
+
+    None where there is no such short way. The code of a hook is cold by the time a block has been computed, so that
+    what is called counts more than what is done.
+    """
 
     @functools.cached_property
     def tensor_metadata(self) -> dict[str, Any]:

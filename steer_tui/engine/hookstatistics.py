@@ -84,7 +84,14 @@ class RunningStatsDetector(ReadyDetector):
 
     def read(self, activation: Tensor) -> None:
         """Take the new tokens."""
-        tokens = tokens_of(self, activation.detach())
+        self._take(tokens_of(self, activation.detach()))
+
+    def read_plain(self, activation: Tensor, rows: tuple[int, ...]) -> None:
+        """Take the tokens (B, T, D), none of them padding."""
+        activation = activation.detach() if activation.requires_grad else activation
+        self._take(activation.flatten(0, 1).clone())
+
+    def _take(self, tokens: Tensor) -> None:
         known = self._waiting[0].shape[1:] if self._waiting else self._moments.mean.shape if self._moments else None
         if known is not None and known != tokens.shape[1:]:
             raise UsageError(

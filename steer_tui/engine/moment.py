@@ -76,6 +76,12 @@ class Pass:
         known = self._whole[0]
         return None if known is None or known.shape[1] < count else known[:, -count:]
 
+    def fits(self, activation: Tensor) -> bool:
+        """Say whether an activation has three axes, the first two those of this pass, and no padding."""
+        shape = activation.shape
+        is_like = len(shape) == 3 and shape[0] == self.batch and shape[1] == self.length
+        return is_like and self.valid(self.length) is None
+
 
 class Moment:
     """An activation's place in a pass, for the rows that a hook was given."""

@@ -108,6 +108,11 @@ class HookPoint:
         return self.axes[:2] == ("batch", "pos")
 
     @property
+    def is_plain(self) -> bool:
+        """Whether a module's tensor (B, T, D) is shown as it is."""
+        return len(self.axes) == 3 and self.flat and not (self.heads or self.spread or self.is_module)
+
+    @property
     def spread(self) -> bool:
         """Whether a module may give one row for all here."""
         return self.name == "hook_pos_embed"

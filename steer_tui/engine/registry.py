@@ -15,7 +15,17 @@ from torch import Tensor, nn
 
 from steer_tui.engine.activation import laid_out_as
 from steer_tui.engine.hookerror import check_ids, checked, hook_error
-from steer_tui.engine.hooks import Controller, Detector, Hook, HookType, apply_hook, as_hook, as_pair, user_code_of
+from steer_tui.engine.hooks import (
+    Controller,
+    Detector,
+    Hook,
+    HookType,
+    ReadPlain,
+    apply_hook,
+    as_hook,
+    as_pair,
+    user_code_of,
+)
 from steer_tui.engine.moment import Moment, Pass
 from steer_tui.engine.points import HookPoint, PointTable
 from steer_tui.engine.site import Attached
@@ -220,7 +230,8 @@ class Layers:
         while name in taken:
             name, count = f"{hook.id}@{count}", count + 1
         chosen = tuple(rows) if rows is not None else hook.rows
-        self._keep([*self._attached, Attached(name, point, hook, chosen)])
+        short = hook.read_plain if isinstance(hook, Detector) and point.is_plain and not user_code_of(hook) else None
+        self._keep([*self._attached, Attached(name, point, hook, chosen, short)])
         return name
 
     def _keep(self, attached: list[Attached]) -> None:
@@ -245,7 +256,10 @@ class Layers:
             if not hook.enabled or (self._controllers_off and not isinstance(hook, Detector)):
                 continue
             try:
-                raw = self._let(one, module, inputs, raw, now)
+                if one.read_plain is not None and now is not None and now.fits(raw):
+                    self._show(one, one.read_plain, raw, now)
+                else:
+                    raw = self._let(one, module, inputs, raw, now)
             except torch.OutOfMemoryError:
                 raise
             except (Exception, SystemExit) as error:  # a hook that leaves the program would leave it half hooked
@@ -253,6 +267,19 @@ class Layers:
                 function = user_code_of(hook) or apply_hook
                 raise hook_error(error, hook.label or hook.name, one.point.name, function) from error
         return raw
+
+    def _show(self, one: Attached, read_plain: ReadPlain, raw: Tensor, now: Pass) -> None:
+        """Let a detector read by its short way."""
+        chosen = self._chosen(one, raw, now)
+        if chosen is None:
+            read_plain(raw, now.rows)
+        elif chosen:
+            raw = raw[chosen]
+            read_plain(raw, tuple(now.rows[place] for place in chosen))
+        else:
+            return
+        if one.hook.meter is not None:
+            one.hook.meter.pass_by(raw.shape[0] * raw.shape[1])
 
     def _let(self, one: Attached, module: nn.Module, inputs: Any, raw: Tensor, now: Pass | None) -> Tensor:
         """Let one hook act, and return the module's tensor to go on with."""

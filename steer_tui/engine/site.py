@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from steer_tui.engine.activation import input_of, tensor_of, with_input, with_tensor
-from steer_tui.engine.hooks import Hook
+from steer_tui.engine.hooks import Hook, ReadPlain
 from steer_tui.engine.points import HookPoint, Side
 
 
@@ -27,6 +27,8 @@ class Attached:
     hook: Hook
     rows: tuple[int, ...] | None
     """Rows that it acts on; None for all that the run allows."""
+    read_plain: ReadPlain | None = None
+    """The hook's short way, where the point suits it."""
 
     @property
     def enabled(self) -> bool:

@@ -35,6 +35,11 @@ class _Waiting(NamedTuple):
     has_gaps: bool = False
     """Whether NaN stands for what is not there."""
 
+    def is_like(self, other: _Waiting) -> bool:
+        """Say whether both can be counted as one tensor."""
+        mine, its = self.tokens, other.tokens
+        return mine.shape == its.shape and mine.device == its.device and self.has_gaps == other.has_gaps
+
     def goes_on_in(self, other: _Waiting) -> bool:
         """Say whether another pass holds the next tokens of the same rows, so that both are counted together."""
         shapes = [(one.tokens.shape[0], one.tokens.shape[2], one.has_gaps, one.rows) for one in (self, other)]
@@ -79,7 +84,7 @@ class TokenTraceDetector(ReadyDetector):
         activation = activation.detach() if activation.requires_grad else activation
         moment = self.now(activation)
         axes = moment.axes
-        self._shape = tuple(activation.shape)
+        self._shape = activation.shape
         if "pos" in axes and "key" in axes:
             self._take_queries(activation, moment)
             return
@@ -91,6 +96,12 @@ class TokenTraceDetector(ReadyDetector):
             newest = moment.now.length
             activation, valid = activation[:, -newest:], None if valid is None else valid[:, -newest:]
         self._take(_Waiting(moment.rows, _flat(activation).clone(), valid))
+
+    def read_plain(self, activation: Tensor, rows: tuple[int, ...]) -> None:
+        """Take the new tokens (B, T, D), none of them padding."""
+        self._shape = activation.shape
+        activation = activation.detach() if activation.requires_grad else activation
+        self._take(_Waiting(rows, activation.clone(), None))
 
     def _take_queries(self, activation: Tensor, moment: Moment) -> None:
         """Take scores or a pattern, (B, H, T, K), without padding and keys that a query cannot see."""
@@ -130,7 +141,7 @@ class TokenTraceDetector(ReadyDetector):
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the newest activation; empty before the first."""
-        return self._shape
+        return tuple(self._shape)
 
     def get_captured(self) -> dict[int, tuple[TokenStatistics, ...]] | None:
         """Return row -> statistics of its tokens; None before the first token."""
@@ -170,28 +181,27 @@ class TokenTraceDetector(ReadyDetector):
 @torch.inference_mode()
 def fold_together(detectors: Iterable[TokenTraceDetector]) -> None:
     """Count what waits in several detectors at once: activations of one shape together, one transfer for all."""
-    alike: dict[tuple[Any, ...], list[tuple[TokenTraceDetector, _Waiting]]] = {}
+    alike: list[tuple[list[TokenTraceDetector], list[_Waiting]]] = []
     for detector in detectors:
         if len(detector._waiting) != 1 or detector._waiting[0].valid is not None:
             detector._fold()  # several passes, or padding
             continue
         (one,) = detector._waiting
         detector._waiting, detector._waiting_tokens = [], 0
-        alike.setdefault((one.tokens.shape, one.tokens.device, one.has_gaps), []).append((detector, one))
-    tables = [
-        _table(torch.stack([one.tokens for _, one in group]), has_gaps) for (_, _, has_gaps), group in alike.items()
-    ]
+        group = next((group for group in alike if one.is_like(group[1][0])), None)
+        if group is None:
+            alike.append(group := ([], []))
+        group[0].append(detector)
+        group[1].append(one)
+    tables = [_table(torch.stack([one.tokens for one in ones]), ones[0].has_gaps) for _, ones in alike]
     if not tables:
         return
     parts = [table.flatten(0, -2).to(tables[0].device) for table in tables]
-    flat = (parts[0] if len(parts) == 1 else torch.cat(parts)).tolist()
-    start = 0
-    for table, group in zip(tables, alike.values(), strict=True):
-        _, batch, length, _ = table.shape
-        for detector, one in group:
-            lines = [flat[at : at + length] for at in range(start, start + batch * length, length)]
-            detector._keep(one.rows, lines, None)
-            start += batch * length
+    flat = iter((parts[0] if len(parts) == 1 else torch.cat(parts)).tolist())
+    for (found, ones), table in zip(alike, tables, strict=True):
+        length = table.shape[2]
+        for detector, one in zip(found, ones, strict=True):
+            detector._keep(one.rows, [list(islice(flat, length)) for _ in range(table.shape[1])], None)
 
 
 def _flat(activation: Tensor) -> Tensor:

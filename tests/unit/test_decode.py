@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from steer_tui.engine.decode import Decoder, Row
-from steer_tui.engine.few_rows import FewRows
+from steer_tui.engine.quick_linear import OWN, QuickLinear
 from steer_tui.engine.types import Sampling
 from tests.unit.decoding import TOKENS, by_transformers, drawn, greedy, ids_of, terms
 from tests.unit.tiny import (
@@ -232,9 +232,9 @@ def test_no_hook_is_added_or_lost_from_step_to_step() -> None:
     assert len(made) == BLOCKS
 
 
-@pytest.mark.parametrize("quick", [False, True])
-def test_nothing_stays_on_the_model_whatever_is_raised(quick: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FewRows, "_columns_win", lambda self, rows: quick)
+@pytest.mark.parametrize("form", [OWN, "columns", "onednn"])
+def test_nothing_stays_on_the_model_whatever_is_raised(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(QuickLinear, "_quickest", lambda self, rows: dict.fromkeys(self._shapes, form))
     lm = new_lm()
     row = greedy(random_ids(lm, 4), terms(lm, "happy"))
     with pytest.raises(ZeroDivisionError), Decoder(lm, [row, row], watch=range(BLOCKS)) as decoder:
@@ -245,7 +245,7 @@ def test_nothing_stays_on_the_model_whatever_is_raised(quick: bool, monkeypatch:
 
 
 def test_nothing_stays_where_a_gate_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FewRows, "_columns_win", lambda self, rows: True)
+    monkeypatch.setattr(QuickLinear, "_quickest", lambda self, rows: dict.fromkeys(self._shapes, "onednn"))
     lm = new_lm()
     row = greedy(random_ids(lm, 4), terms(lm, "happy?sad>0"))
 

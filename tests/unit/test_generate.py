@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from steer_tui.engine import generate as generate_module
-from steer_tui.engine.few_rows import FewRows
 from steer_tui.engine.generate import Controls, generate
 from steer_tui.engine.model import LanguageModel
+from steer_tui.engine.quick_linear import QuickLinear
 from steer_tui.engine.types import Request, RunResult, Sampling, Step
 from steer_tui.engine.vector import SteeringVector
 from steer_tui.errors import OutOfMemory, RecipeError, UsageError
@@ -174,7 +174,7 @@ def test_an_empty_prompt_is_answered(lm: LanguageModel, vectors: dict[str, Steer
 def test_two_hundred_runs_half_of_them_cut_off_leave_nothing_on_the_model(
     vectors: dict[str, SteeringVector], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(FewRows, "_columns_win", lambda self, rows: True)
+    monkeypatch.setattr(QuickLinear, "_quickest", lambda self, rows: dict.fromkeys(self._shapes, "onednn"))
     lm = new_lm()
     short = Sampling(temperature=0.9, max_tokens=3)
     recipes = ("happy", "", "sad~rotate/generated", "happy?sad>0,calm@all", "joy", "happy:")
