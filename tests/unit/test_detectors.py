@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from steer_tui.engine.hookmeter import Meter
 from steer_tui.engine.inference import batch_of
 from steer_tui.errors import UsageError
 from steer_tui.hooks import (
@@ -145,6 +146,54 @@ def test_a_trace_leaves_padding_out_and_forgets_the_oldest() -> None:
     assert found is not None and set(found) == {0, 1}
     detector.clear_captured()
     assert detector.get_captured() is None
+
+
+class LongTrace(TokenTraceDetector):
+    """Goes the long way: code of its own comes in between."""
+
+    def read(self, activation: Tensor) -> None:
+        super().read(activation)
+
+
+class LongStats(RunningStatsDetector):
+    """Likewise."""
+
+    def read(self, activation: Tensor) -> None:
+        super().read(activation)
+
+
+@pytest.mark.parametrize("point", ["blocks.1.hook_resid_post", "blocks.0.hook_mlp_out", "model.layers.1", "layer_1"])
+@pytest.mark.parametrize("rows", [None, (0,), (1,), (0, 1), (2,)])
+@pytest.mark.parametrize("prompts", [PROMPT, [PROMPT, PROMPT], ["a", LONG], [LONG, "a"]])
+def test_the_short_way_sees_what_the_long_one_sees(point: str, rows: tuple[int, ...] | None, prompts: Any) -> None:
+    lm = model_of("llama")
+    hooks = [kind(rows=rows) for kind in (TokenTraceDetector, LongTrace, RunningStatsDetector, LongStats)]
+    for hook in hooks:
+        hook.meter = Meter()
+    with lm.layers.hooked([(point, hook) for hook in hooks]):
+        lm(prompts)
+        lm.generate(SHORT, 5)
+    short, long, counted, counted_long = hooks
+    assert short.get_captured() == long.get_captured() and short.shape == long.shape
+    found, wanted = counted.get_captured(), counted_long.get_captured()
+    assert (found is None) == (wanted is None)
+    for name, value in (found or {}).items():
+        assert wanted is not None and torch.equal(torch.as_tensor(value), torch.as_tensor(wanted[name]))
+    counts = [hook.meter.read() for hook in hooks if hook.meter is not None]
+    assert counts == [counts[0]] * 4 and (counts[0]["tokens"] > 0) == (found is not None)
+
+
+def test_the_short_way_leaves_no_graph_and_keeps_copies() -> None:
+    lm = model_of("llama")
+    seen: list[Tensor] = []
+    short = TokenTraceDetector()
+    with lm.layers.hooked([("layer_1", short), ("layer_1", lambda activation: seen.append(activation))]):
+        embedded = torch.randn(1, 3, 32, requires_grad=True)
+        assert lm.model(inputs_embeds=embedded).logits.requires_grad
+        (waiting,) = short._waiting
+        assert not waiting.tokens.requires_grad and torch.equal(waiting.tokens, seen[0].detach())
+        assert waiting.tokens.data_ptr() != seen[0].data_ptr()
+    assert len(short.trace()) == 3
 
 
 def test_the_texts_that_move_a_neuron_most_are_found() -> None:
