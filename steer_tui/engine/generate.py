@@ -38,13 +38,15 @@ Vectors = Mapping[str, SteeringVector]
 class Controls:
     """Reaches into a running generation from any thread; what is asked is done before the next step."""
 
-    def __init__(self, on_refused: Callable[[SteerError], None] | None = None) -> None:
+    def __init__(self, on_refused: Callable[[SteerError], None] | None = None, watch_seconds: float = 0.0) -> None:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._recipe: str | None = None
         self._hooks: tuple[tuple[HookSpec, ...], str | None] | None = None
         self.on_refused = on_refused
         """Called on the generating thread with the reason why a change was not made; what is in force stays."""
+        self.watch_seconds = watch_seconds
+        """Least time between two steps that bring what watched points saw; the steps between wait for the next."""
 
     def stop(self) -> None:
         """End the run before its next step."""
@@ -236,7 +238,9 @@ class _Run:
         tokens = {token.row: self._branches[token.row].take(token) for token in drawn}
         recipe = change.recipe if change is not None and change.recipe != self._told else None
         self._told = self._told if recipe is None else recipe
-        return Step(index, tokens.get(STEERED), tokens.get(BASELINE), recipe, change, self._hooks.watched())
+        is_last = self._controls.stopped or all(token.finish is not None for token in drawn)
+        watched = self._hooks.watched(0.0 if is_last else self._controls.watch_seconds)
+        return Step(index, tokens.get(STEERED), tokens.get(BASELINE), recipe, change, watched)
 
     def _compare(self, drawn: list[Drawn], decoder: Decoder, acts: bool) -> None:
         """Compare the logits of the first generated position."""

@@ -274,7 +274,8 @@ class Layers:
         if chosen is None:
             read_plain(raw, now.rows)
         elif chosen:
-            raw = raw[chosen]
+            first, last = chosen[0], chosen[-1]
+            raw = raw[first : last + 1] if last - first < len(chosen) else raw[chosen]
             read_plain(raw, tuple(now.rows[place] for place in chosen))
         else:
             return

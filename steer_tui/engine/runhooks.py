@@ -6,6 +6,8 @@ when others change. Putting them on the model is the decoder's business.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +57,7 @@ class RunHooks:
         self._on: list[_Built] = []
         self._all: list[_Built] = []
         self._watching: list[tuple[str, TokenTraceDetector]] = []
+        self._watched_at = -math.inf
 
     @property
     def file_sha256(self) -> str | None:
@@ -91,10 +94,16 @@ class RunHooks:
         ]
         return [(built.spec.point, built.hook) for built in ready]
 
-    def watched(self) -> tuple[Watched, ...]:
-        """Return what watched points saw since the last call; one transfer to the host."""
-        if not self._watching:
+    def watched(self, after: float = 0.0) -> tuple[Watched, ...]:
+        """Return what watched points saw since the last call; one transfer to the host.
+
+        Args:
+            after: Seconds that must have passed since that transfer; before, nothing is brought.
+        """
+        now = time.perf_counter()
+        if not self._watching or now - self._watched_at < after:
             return ()
+        self._watched_at = now
         fold_together([detector for _, detector in self._watching])
         return tuple(
             Watched(point, row, detector.shape, tokens)

@@ -181,27 +181,26 @@ class TokenTraceDetector(ReadyDetector):
 @torch.inference_mode()
 def fold_together(detectors: Iterable[TokenTraceDetector]) -> None:
     """Count what waits in several detectors at once: activations of one shape together, one transfer for all."""
-    alike: list[tuple[list[TokenTraceDetector], list[_Waiting]]] = []
+    alike: list[list[tuple[TokenTraceDetector, _Waiting]]] = []
     for detector in detectors:
-        if len(detector._waiting) != 1 or detector._waiting[0].valid is not None:
-            detector._fold()  # several passes, or padding
+        waiting = detector._waiting
+        if not waiting or any(one.valid is not None or not one.is_like(waiting[0]) for one in waiting):
+            detector._fold()  # padding, or passes of several shapes, which would lose their order
             continue
-        (one,) = detector._waiting
         detector._waiting, detector._waiting_tokens = [], 0
-        group = next((group for group in alike if one.is_like(group[1][0])), None)
+        group = next((group for group in alike if waiting[0].is_like(group[0][1])), None)
         if group is None:
-            alike.append(group := ([], []))
-        group[0].append(detector)
-        group[1].append(one)
-    tables = [_table(torch.stack([one.tokens for one in ones]), ones[0].has_gaps) for _, ones in alike]
+            alike.append(group := [])
+        group.extend((detector, one) for one in waiting)
+    tables = [_table(torch.stack([one.tokens for _, one in group]), group[0][1].has_gaps) for group in alike]
     if not tables:
         return
     parts = [table.flatten(0, -2).to(tables[0].device) for table in tables]
     flat = iter((parts[0] if len(parts) == 1 else torch.cat(parts)).tolist())
-    for (found, ones), table in zip(alike, tables, strict=True):
-        length = table.shape[2]
-        for detector, one in zip(found, ones, strict=True):
-            detector._keep(one.rows, [list(islice(flat, length)) for _ in range(table.shape[1])], None)
+    for group, table in zip(alike, tables, strict=True):
+        _, batch, length, _ = table.shape
+        for detector, one in group:
+            detector._keep(one.rows, [list(islice(flat, length)) for _ in range(batch)], None)
 
 
 def _flat(activation: Tensor) -> Tensor:

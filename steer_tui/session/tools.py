@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from steer_tui.engine.models import ModelChoice, list_models
@@ -15,6 +16,9 @@ from steer_tui.session.task import RunControls
 
 # Any: the types of the engine's own functions cannot be named without importing torch.
 Function = Callable[..., Any]
+
+WATCH_SECONDS = 0.05
+"""Between two times that a run brings what watched points saw: no eye follows more, and each costs as a block does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +54,5 @@ def engine_tools() -> Tools:
     from steer_tui.engine.sweep import sweep
     from steer_tui.engine.user_hooks import load_hooks
 
-    return Tools(load_model, generate, extract, Controls, list_models, point_infos, load_hooks, build_hook, sweep)
+    controls = partial(Controls, watch_seconds=WATCH_SECONDS)
+    return Tools(load_model, generate, extract, controls, list_models, point_infos, load_hooks, build_hook, sweep)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from steer_tui.engine.hookbench import WATCHED, bench_hooks
+from steer_tui.engine.hookbench import SHOWN, WATCHED, bench_hooks
 from steer_tui.engine.random_llama import random_llama
 
 MOST = 1.03
@@ -18,9 +18,10 @@ def main() -> int:
     missed = 0
     for cost in bench_hooks(random_llama(), rounds=int(sys.argv[1]) if len(sys.argv) > 1 else 7):
         line = f"{cost.hook:30} {cost.ratio:6.3f} of no hook  {cost.milliseconds:+7.3f} ms a token"
-        if cost.hook == WATCHED:
-            missed = int(cost.ratio > MOST)
-            line += f"   {'MISSED' if missed else 'met'}: at most {MOST}"
+        if cost.hook in (WATCHED, SHOWN):
+            is_met = cost.ratio <= MOST
+            missed |= not is_met
+            line += f"   {'met' if is_met else 'MISSED'}: at most {MOST}"
         print(line)
     return missed
 

@@ -102,6 +102,57 @@ def test_watched_points_give_every_token_once_as_a_hook_of_its_own_sees_it() -> 
     torch.testing.assert_close(flat, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("seconds", [0.0, 1e-9, 1e9])
+@pytest.mark.parametrize("stop", [None, 5])
+def test_steps_that_bring_nothing_leave_it_to_the_next_and_the_last_brings_the_rest(
+    seconds: float, stop: int | None
+) -> None:
+    points = (Z, MLP, "blocks.0.attn.hook_pattern", "model.layers.0.mlp")
+    hooks = (*(spec("watch", point) for point in points), replace(spec("watch"), rows=(0, 1)))
+
+    def seen(watch_seconds: float) -> tuple[dict[tuple[str, int], list[Any]], list[bool]]:
+        controls = Controls(watch_seconds=watch_seconds)
+        found: dict[tuple[str, int], list[Any]] = {}
+        brings: list[bool] = []
+
+        def on_step(step: Step) -> None:
+            brings.append(bool(step.watched))
+            for one in step.watched:
+                found.setdefault((one.point, one.row), []).extend(one.tokens)
+
+        def before(step: int) -> None:
+            if step == stop:
+                controls.stop()
+
+        run(hooks, "happy:2@1", on_step=on_step, controls=_Stopping(controls, before))
+        return found, brings
+
+    wanted, all_bring = seen(0.0)
+    found, brings = seen(seconds)
+    assert all(all_bring) and len(brings) == len(all_bring) and brings[0] and brings[-1]
+    assert any(brings[1:-1]) is (seconds < 1)
+    assert found.keys() == wanted.keys()
+    for name, tokens in found.items():
+        torch.testing.assert_close(torch.tensor(tokens), torch.tensor(wanted[name]))
+
+
+class _Stopping(Controls):
+    """Calls a function whenever a step asks for changes."""
+
+    def __init__(self, controls: Controls, before: Callable[[int], None]) -> None:
+        super().__init__(watch_seconds=controls.watch_seconds)
+        self._whole, self._before, self._steps = controls, before, 0
+
+    def take_change(self) -> str | None:
+        self._before(self._steps)
+        self._steps += 1
+        return super().take_change()
+
+    @property
+    def stopped(self) -> bool:
+        return self._whole.stopped
+
+
 def test_watching_takes_one_transfer_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     lists: list[int] = []
     real = torch.Tensor.tolist
