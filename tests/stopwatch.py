@@ -1,7 +1,8 @@
-"""Seconds that something takes, less those in which the machine gave its threads no core.
+"""Seconds that something takes, less those in which the machine gave its threads no core or waited for its disk.
 
-So a bound on them says the same on a machine that does nothing else and on one where six programs share a core.
-Linux tells how long each thread stood in the queue for a core; elsewhere nothing is taken off.
+So a bound on them says the same on a machine that does nothing else and on one where six programs share a core and
+pages of the interpreter have to be read again. Linux tells how long each thread stood in the queue for a core, and how
+long anything stood still for the disk or for memory; elsewhere nothing is taken off.
 """
 
 from __future__ import annotations
@@ -22,6 +23,22 @@ def queued(pid: int) -> dict[int, float]:
     return found
 
 
+def stood_still() -> float:
+    """Return the seconds since the start of the machine in which something waited for the disk or for memory.
+
+    And those in which the machine itself, where it is a virtual one, was given no core.
+    """
+    total = 0.0
+    for what in ("io", "memory"):
+        with suppress(OSError, ValueError, IndexError):
+            first = Path(f"/proc/pressure/{what}").read_text().splitlines()[0]
+            total += int(first.rpartition("total=")[2]) / 1e6
+    with suppress(OSError, ValueError, IndexError):
+        with open("/proc/stat") as lines:
+            total += int(lines.readline().split()[8]) / os.sysconf("SC_CLK_TCK")
+    return total
+
+
 class Stopwatch:
     """Runs from the moment it is made."""
 
@@ -32,6 +49,7 @@ class Stopwatch:
             pid: Another process that does the work; by default it is this one.
         """
         self._pids = {os.getpid(), pid or os.getpid()}
+        self._still = stood_still()
         self._before = self._read()
         self._now = dict(self._before)
         self._began = time.perf_counter()
@@ -41,6 +59,6 @@ class Stopwatch:
 
     def look(self) -> float:
         """Return the seconds so far; call it often where threads or the process end meanwhile."""
-        passed = time.perf_counter() - self._began
+        passed = time.perf_counter() - self._began - (stood_still() - self._still)
         self._now |= self._read()
         return passed - sum(seconds - self._before.get(thread, 0.0) for thread, seconds in self._now.items())

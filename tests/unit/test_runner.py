@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import subprocess
 import sys
 import threading
@@ -245,13 +246,13 @@ def test_what_does_not_fit_brings_an_offer(
 def test_a_load_is_given_up_at_once_even_where_it_does_not_listen(
     engine: Engine, loaded: Listener, script: Script
 ) -> None:
-    script.load_seconds, script.is_deaf = 1.0, True
+    script.load_seconds, script.is_deaf = 2.0, True
     engine.send(LoadModel("other"))
     loaded.wait(LoadProgress)
     watch = Stopwatch()
     engine.cancel_load()
     assert loaded.wait(LoadFailed, 0.0).cancelled
-    assert watch.look() < 0.1
+    assert watch.look() < 1.0
     engine.send(Generate(1, SHORT))
     assert loaded.wait(RunFinished).result.model.ref == "demo"
     after = loaded.events[loaded.events.index(loaded.all(LoadFailed)[0]) :]
@@ -335,7 +336,7 @@ def test_a_stopped_run_ends_within_a_step(engine: Engine, loaded: Listener, scri
     watch = Stopwatch()
     engine.stop_run()
     result = loaded.wait(RunFinished).result
-    assert watch.look() < 0.5
+    assert watch.look() < 5  # all of it would take half an hour
     assert result.steered.finish == "cancelled"
     assert len(result.steered.ids) == len(steps_of(loaded, 1))
 
@@ -586,8 +587,23 @@ def test_an_engine_that_was_never_started_is_left_at_once(paths: Paths) -> None:
     assert fake_engine(paths).shutdown()
 
 
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long this thread was ready to wait for others."""
+    seconds: list[float] = []
+    join = threading.Thread.join
+
+    def noted(thread: threading.Thread, timeout: float | None = None) -> None:
+        if threading.current_thread() is threading.main_thread():
+            seconds.append(math.inf if timeout is None else timeout)
+        join(thread, timeout)
+
+    monkeypatch.setattr(threading.Thread, "join", noted)
+    return seconds
+
+
 @pytest.mark.parametrize("work", [LoadModel("other"), Generate(1, LONG), ExtractConcepts(("happy",))])
-def test_leaving_never_waits_longer_than_a_second(paths: Paths, work: Command) -> None:
+def test_leaving_never_waits_longer_than_a_second(paths: Paths, waits: list[float], work: Command) -> None:
     script = Script()
     engine = fake_engine(paths, script)
     engine.start()
@@ -606,16 +622,16 @@ def test_leaving_never_waits_longer_than_a_second(paths: Paths, work: Command) -
             time.sleep(0.002)
     watch = Stopwatch()
     assert not engine.shutdown(1.0)
-    assert watch.look() < 1.3
+    assert sum(waits) <= 1.01 and watch.look() < 10
     script.is_deaf = False
 
 
-def test_leaving_does_not_wait_for_torch_to_be_imported(paths: Paths) -> None:
+def test_leaving_does_not_wait_for_torch_to_be_imported(paths: Paths, waits: list[float]) -> None:
     engine = fake_engine(paths, Script(start_seconds=20.0, is_deaf=True))
     engine.start()
     watch = Stopwatch()
     assert not engine.shutdown(1.0)
-    assert watch.look() < 1.3
+    assert sum(waits) <= 1.01 and watch.look() < 10
 
 
 def test_text_that_streamed_is_on_disk_even_if_the_engine_hangs_at_the_end(
@@ -679,7 +695,7 @@ print("last words", end="")
 watch = Stopwatch()
 has_ended = engine.shutdown(1.0 if is_deaf else 30.0)
 assert has_ended != is_deaf
-assert watch.look() < 1.3
+assert watch.look() < 10  # the load would take ten minutes
 sys.exit(leave(7))
 """
 
