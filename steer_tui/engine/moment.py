@@ -45,6 +45,7 @@ class Pass:
         self.past: int = int(cache.get_seq_length()) if hasattr(cache, "get_seq_length") else 0
         """Positions, padding included, that a cache held before this pass."""
         self._whole: tuple[Tensor | None] | None = None
+        self._plain: tuple[int, ...] | None = None
 
     @property
     def positions(self) -> Tensor | None:
@@ -78,9 +79,9 @@ class Pass:
 
     def fits(self, activation: Tensor) -> bool:
         """Say whether an activation has three axes, the first two those of this pass, and no padding."""
-        shape = activation.shape
-        is_like = len(shape) == 3 and shape[0] == self.batch and shape[1] == self.length
-        return is_like and self.valid(self.length) is None
+        if self._plain is None:
+            self._plain = (self.batch, self.length) if self.valid(self.length) is None else ()
+        return activation.dim() == 3 and activation.shape[:2] == self._plain
 
 
 class Moment:

@@ -270,7 +270,7 @@ class Layers:
 
     def _show(self, one: Attached, read_plain: ReadPlain, raw: Tensor, now: Pass) -> None:
         """Let a detector read by its short way."""
-        chosen = self._chosen(one, raw, now)
+        chosen = None if one.rows is None and self._only_rows is None else self._chosen(one, raw, now)
         if chosen is None:
             read_plain(raw, now.rows)
         elif chosen:

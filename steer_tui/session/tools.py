@@ -17,7 +17,7 @@ from steer_tui.session.task import RunControls
 # Any: the types of the engine's own functions cannot be named without importing torch.
 Function = Callable[..., Any]
 
-WATCH_SECONDS = 0.05
+WATCH_SECONDS = 0.1
 """Between two times that a run brings what watched points saw: no eye follows more, and each costs as a block does."""
 
 

@@ -37,6 +37,8 @@ class LibraryNews(LibraryPanes):
         self.working = ""
         """What is being done to files; empty while nothing is."""
         self._is_stale = True
+        self._lists = 0
+        """How many lists have come: one that was read before the newest came is old."""
 
     # What the engine tells
 
@@ -60,10 +62,10 @@ class LibraryNews(LibraryPanes):
 
     def _read_without_engine(self) -> None:
         app = self.bench_app
-        in_background(app, partial(read_library, app.paths, app.status.info), self._take_reading)
+        in_background(app, partial(read_library, app.paths, app.status.info), partial(self._take_reading, self._lists))
 
-    def _take_reading(self, event: LibraryListed) -> None:
-        if self.is_attached and not self._is_stale:
+    def _take_reading(self, lists: int, event: LibraryListed) -> None:
+        if self.is_attached and not self._is_stale and lists == self._lists:
             self._listed(event)
 
     def take(self, event: Event) -> None:
@@ -99,6 +101,7 @@ class LibraryNews(LibraryPanes):
 
     def _listed(self, event: LibraryListed) -> None:
         self._is_stale = False
+        self._lists += 1
         self.trash = event.trash
         self.vectors.empty_note = "no vectors yet: n makes one from a few pairs of sentences"
         term = self.bench_app.bench.selected_term if not self.vectors.all else None
