@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
@@ -32,6 +33,8 @@ CLASSES = {16: 24, 48: 96}
 """What is timed for more rows, and below how many it is meant."""
 MANY = 256
 """Timed for all others."""
+SIZES = (16, 24, 32, 40, 48, 64, 80, 96, 112, 128, 160, 192, 256, 384, 512)
+"""Rows that oneDNN is given at a time, where they are more than a few."""
 _ROUNDS = 7
 _SAMPLE_BYTES = 96 * 2**20
 """Weights that are timed: more than a cache holds, as a decode step reads all of them once."""
@@ -60,7 +63,25 @@ def as_columns(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def by_onednn(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Return the product as oneDNN computes it."""
+    """Return the product as oneDNN computes it.
+
+    It prepares itself for every number of rows anew and keeps what it prepared, about as much memory as the rows need.
+    So more than a few go in pieces of a handful of sizes, the last one filled up.
+    """
+    rows = hidden.reshape(-1, hidden.shape[-1])
+    count = rows.shape[0]
+    if count <= MOST_ROWS:
+        return _onednn(hidden, weight, bias)
+    pieces = []
+    for piece in rows.split(SIZES[-1]):
+        size = next(size for size in SIZES if size >= piece.shape[0])
+        filled = piece if size == piece.shape[0] else F.pad(piece, (0, 0, 0, size - piece.shape[0]))
+        pieces.append(_onednn(filled, weight, bias)[: piece.shape[0]])
+    out = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+    return out.reshape(*hidden.shape[:-1], -1)
+
+
+def _onednn(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     out: Tensor = torch.ops.mkldnn._linear_pointwise(hidden, weight, bias, "none", [], "")
     return out
 

@@ -11,7 +11,7 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from steer_tui.engine import quick_linear
-from steer_tui.engine.quick_linear import CLASSES, FORMS, MANY, MOST_ROWS, OWN, QuickLinear, class_of
+from steer_tui.engine.quick_linear import CLASSES, FORMS, MANY, MOST_ROWS, OWN, SIZES, QuickLinear, class_of
 from steer_tui.engine.timings import machine_key
 from tests.unit.tiny import left_behind, new_lm, shared_lm
 
@@ -53,6 +53,24 @@ def test_a_form_gives_what_torch_gives(form: quick_linear.Form, rows: int, bias:
     assert close(form(hidden, layer.weight, layer.bias), layer(hidden))
     turned = layer.weight.t().contiguous().t()  # as GPT-2 keeps them
     assert close(form(hidden, turned, layer.bias), layer(hidden))
+
+
+@pytest.mark.parametrize("rows", [0, 1, 8, 9, 16, 17, 511, 512, 513, 700, 1024, 1500])
+def test_onednn_is_given_a_handful_of_sizes(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    plain = quick_linear._onednn
+
+    def noted(hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        asked.append(hidden.shape[0])
+        return plain(hidden, weight, bias)
+
+    monkeypatch.setattr(quick_linear, "_onednn", noted)
+    layer = nn.Linear(8, 12).requires_grad_(False)
+    hidden = torch.randn(rows, 8)
+    found, wanted = FORMS["onednn"](hidden, layer.weight, layer.bias), layer(hidden)
+    assert found.shape == wanted.shape and torch.allclose(found, wanted, atol=1e-5)
+    assert set(asked) <= {*range(MOST_ROWS + 1), *SIZES}
+    assert sum(asked) < rows + 129 and not any(one > 512 for one in asked)
 
 
 @pytest.mark.usefixtures("always")
