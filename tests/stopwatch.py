@@ -35,7 +35,7 @@ def stood_still() -> float:
             total += int(first.rpartition("total=")[2]) / 1e6
     with suppress(OSError, ValueError, IndexError):
         with open("/proc/stat") as lines:
-            total += int(lines.readline().split()[8]) / os.sysconf("SC_CLK_TCK")
+            total += int(lines.readline().split()[8]) / os.sysconf("SC_CLK_TCK") / (os.cpu_count() or 1)
     return total
 
 

@@ -106,7 +106,7 @@ def vector_names(specs: Iterable[HookSpec]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What one step of a run brought of one watched point in one row."""
+    """What a run saw of one watched point in one row since the last step that brought any."""
 
     point: str
     """As the spec of the kind `watch` names it."""
@@ -115,7 +115,7 @@ class Watched:
     shape: tuple[int, ...]
     """Of the newest activation, the rows that are watched first."""
     tokens: tuple[TokenStatistics, ...]
-    """The tokens that this step read, the oldest first: the whole prompt at a run's first step, then one each."""
+    """The tokens read since then, the oldest first: the whole prompt at a run's first step."""
 
     @property
     def newest(self) -> TokenStatistics:

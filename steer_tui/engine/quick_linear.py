@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -38,8 +38,10 @@ SIZES = (16, 24, 32, 40, 48, 64, 80, 96, 112, 128, 160, 192, 256, 384, 512)
 _ROUNDS = 7
 _SAMPLE_BYTES = 96 * 2**20
 """Weights that are timed: more than a cache holds, as a decode step reads all of them once."""
-_MANY_BYTES = 12 * 2**20
-"""Likewise for many rows, where the processor is what is waited for."""
+_MANY_BYTES = 6 * 2**20
+"""Likewise for many rows, where the processor is what is waited for; a part of the weights of larger layers."""
+_MOST_SECONDS = 0.5
+"""When no further round is begun."""
 _GAIN = 0.9
 """Take another form only where it needs at most this share of the time."""
 _AGREEMENT = 1e-4
@@ -82,6 +84,7 @@ def by_onednn(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _onednn(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    bias = None if bias is None else bias.contiguous()  # its stride would be ignored
     out: Tensor = torch.ops.mkldnn._linear_pointwise(hidden, weight, bias, "none", [], "")
     return out
 
@@ -89,6 +92,8 @@ def _onednn(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 FORMS: dict[str, Form] = {"columns": as_columns, "onednn": by_onednn}
 """Beside torch's own, by the names under which choices are kept."""
 OWN = "torch"
+Trial = Callable[[str, Tensor], Tensor]
+"""(name of a form, rows) -> product."""
 
 
 def class_of(rows: int) -> int:
@@ -105,25 +110,34 @@ class _Layer:
         self.module = module
         self.plain: Callable[[Tensor], Tensor] = type(module).forward.__get__(module)
         self.is_turned = isinstance(module, Conv1D)
-        assert isinstance(module.weight, Tensor)
-        self.width, self.out = module.weight.shape if self.is_turned else module.weight.shape[::-1]
+        self.out, self.width = self.weight.shape
         self.shape = f"{self.out}x{self.width}{'t' if self.is_turned else ''}"
-        self.bytes = module.weight.numel() * module.weight.element_size()
+        self.bytes = self.weight.numel() * self.weight.element_size()
 
     @property
     def weight(self) -> Tensor:
         """(out, in), whichever way it is kept."""
-        weight = self.module.weight
-        assert isinstance(weight, Tensor)
+        weight: Any = self.module._parameters["weight"]
         return weight.t() if self.is_turned else weight
 
-    def compute(self, form: str, hidden: Tensor) -> Tensor:
-        """Return the layer's output in one of the forms."""
-        if form == OWN:
-            return self.plain(hidden)
-        bias = self.module.bias
-        assert bias is None or isinstance(bias, Tensor)
-        return FORMS[form](hidden, self.weight, bias)
+    @property
+    def bias(self) -> Tensor | None:
+        """(out,), None where there is none."""
+        return self.module._parameters["bias"]
+
+    def trial(self, most: int) -> Trial:
+        """Return what computes the layer in a form, with no more than `most` bytes of its weights."""
+        count = max(1, min(self.out, most // (4 * self.width)))
+        weight, bias = self.weight[:count], None if self.bias is None else self.bias[:count]
+
+        def compute(form: str, hidden: Tensor) -> Tensor:
+            if form != OWN:
+                return FORMS[form](hidden, weight, bias)
+            if self.is_turned and bias is not None:
+                return torch.addmm(bias, hidden.flatten(0, -2), weight.t())
+            return F.linear(hidden, weight, bias)
+
+        return compute
 
 
 class QuickLinear:
@@ -144,8 +158,11 @@ class QuickLinear:
         known = {f"{shape}/{rows}" for shape in self._shapes for rows in [*range(1, MOST_ROWS + 1), *CLASSES, MANY]}
         self._chosen = {name: form for name, form in kept.items() if name in known and form in (OWN, *FORMS)}
 
-    def prepare(self, rows: int, tokens: int = 0) -> None:
-        """Time what is not known yet for decode steps of 1 to `rows` rows and passes of `tokens`; once."""
+    def prepare(self, rows: int, tokens: int = 0) -> list[int]:
+        """Time what is not known yet for decode steps of 1 to `rows` rows and passes of `tokens`, once.
+
+        Returns the classes that these need, whatever else is known: so that a run computes the same whenever it comes.
+        """
         most = max(rows, tokens)
         classes = [timed for timed in (*CLASSES, MANY) if most > MOST_ROWS and timed <= class_of(most)]
         wanted = [*range(1, min(rows, MOST_ROWS) + 1), *classes]
@@ -154,16 +171,17 @@ class QuickLinear:
             for count in missing:
                 self._chosen |= {f"{shape}/{count}": form for shape, form in self._quickest(count).items()}
             keep_choices(self._timings, self._key, self._chosen)
+        return wanted
 
     @contextmanager
     def installed(self, rows: int, tokens: int = 0) -> Iterator[None]:
         """Use the quickest forms inside; plain modules again afterwards, whatever was raised."""
-        self.prepare(rows, tokens)
-        layers = [layer for layer in self._layers if "forward" not in layer.module.__dict__]
+        wanted = self.prepare(rows, tokens)
+        layers = [layer for layer in self._layers if _is_plain(layer.module)]  # it may have been cast since, or moved
         replaced = []
         try:
             for layer in layers:
-                chosen = self._forms_of(layer)
+                chosen = self._forms_of(layer, wanted)
                 if chosen:
                     layer.module.__dict__["forward"] = _forward_of(layer, chosen)
                     replaced.append(layer.module)
@@ -172,41 +190,41 @@ class QuickLinear:
             for module in replaced:
                 module.__dict__.pop("forward", None)
 
-    def _forms_of(self, layer: _Layer) -> dict[int, str]:
+    def _forms_of(self, layer: _Layer, classes: Iterable[int]) -> dict[int, Form]:
         """Return the forms that take the place of torch's, by class of row counts."""
-        found = {}
-        for rows in (*range(1, MOST_ROWS + 1), *CLASSES, MANY):
-            form = self._chosen.get(f"{layer.shape}/{rows}", OWN)
-            if form != OWN:
-                found[rows] = form
-        return found
+        names = {rows: self._chosen.get(f"{layer.shape}/{rows}", OWN) for rows in classes}
+        return {rows: FORMS[name] for rows, name in names.items() if name != OWN}
 
-    def _sample(self, rows: int) -> list[_Layer]:
-        """Return the layers that are timed: the first ones, and one of every shape."""
-        room, found = _SAMPLE_BYTES if rows <= MOST_ROWS else _MANY_BYTES, []
-        seen = set()
+    def _sample(self, rows: int) -> list[tuple[str, Trial, Tensor]]:
+        """Return what is timed with which rows, below its shape: the first layers, and one of every shape."""
+        is_many = rows > MOST_ROWS
+        room, most = (_MANY_BYTES, _MANY_BYTES) if is_many else (_SAMPLE_BYTES, 4 * _SAMPLE_BYTES)
+        found, seen = [], set()
         for layer in self._layers:
             if room > 0 or layer.shape not in seen:
-                found.append(layer)
+                found.append((layer.shape, layer.trial(most), torch.randn(rows, 1, layer.width)))
                 seen.add(layer.shape)
                 room -= layer.bytes
         return found
 
     def _quickest(self, rows: int) -> dict[str, str]:
         """Return the form to take for every shape of weights."""
-        sample = [(layer, torch.randn(rows, 1, layer.width)) for layer in self._sample(rows)]
+        sample = self._sample(rows)
         with torch.inference_mode():
-            forms = [OWN, *(form for form in FORMS if all(_agrees(form, *one) for one in sample))]
+            forms = [OWN, *(form for form in FORMS if all(_agrees(form, *one[1:]) for one in sample))]
             taken: dict[tuple[str, str], list[float]] = {}
-            for _ in range(_ROUNDS):
+            end = time.perf_counter() + _MOST_SECONDS
+            for turn in range(_ROUNDS):
+                if turn and time.perf_counter() > end:
+                    break
                 for form in forms:
-                    for layer, hidden in sample:
+                    for shape, compute, hidden in sample:
                         begin = time.perf_counter()
-                        layer.compute(form, hidden)
-                        taken.setdefault((layer.shape, form), []).append(time.perf_counter() - begin)
+                        compute(form, hidden)
+                        taken.setdefault((shape, form), []).append(time.perf_counter() - begin)
         seconds = {key: statistics.median(found) for key, found in taken.items()}
         quickest = {}
-        for shape in {layer.shape for layer, _ in sample}:
+        for shape in {shape for shape, _, _ in sample}:
             best = min(forms, key=lambda form: seconds[shape, form])
             quickest[shape] = best if seconds[shape, best] < _GAIN * seconds[shape, OWN] else OWN
         return quickest
@@ -221,25 +239,23 @@ def quick_linear(lm: LanguageModel) -> QuickLinear:
     return known
 
 
-def _forward_of(layer: _Layer, chosen: dict[int, str]) -> Callable[[Tensor], Tensor]:
-    width, plain, weight, bias = layer.width, layer.plain, layer.weight, layer.module.bias
-    assert bias is None or isinstance(bias, Tensor)
-    forms = {rows: FORMS[name] for rows, name in chosen.items()}
+def _forward_of(layer: _Layer, forms: Mapping[int, Form]) -> Callable[[Tensor], Tensor]:
+    width, plain = layer.width, layer.plain
 
     def forward(hidden: Tensor) -> Tensor:
         form = forms.get(class_of(hidden.numel() // width))
         if form is None or torch.is_grad_enabled():
             return plain(hidden)
-        return form(hidden, weight, bias)
+        return form(hidden, layer.weight, layer.bias)  # as they are now: a hook may have put others in their place
 
     return forward
 
 
-def _agrees(form: str, layer: _Layer, hidden: Tensor) -> bool:
+def _agrees(form: str, compute: Trial, hidden: Tensor) -> bool:
     """Say whether a form can be had for a layer, and gives what torch gives."""
-    wanted = layer.compute(OWN, hidden)
+    wanted = compute(OWN, hidden).flatten(0, -2)
     try:
-        found = layer.compute(form, hidden)
+        found = compute(form, hidden).flatten(0, -2)
     except (RuntimeError, AttributeError, NotImplementedError):  # a torch without oneDNN, or without this name for it
         return False
     return bool((found - wanted).norm() <= _AGREEMENT * wanted.norm())
@@ -247,9 +263,7 @@ def _agrees(form: str, layer: _Layer, hidden: Tensor) -> bool:
 
 def _is_plain(module: nn.Module) -> bool:
     """Say whether a module is a float32 linear layer on the CPU and nothing more."""
-    return (
-        type(module) in (nn.Linear, Conv1D)
-        and "forward" not in module.__dict__
-        and module.weight.dtype == torch.float32
-        and module.weight.device.type == "cpu"
-    )
+    if type(module) not in (nn.Linear, Conv1D) or "forward" in module.__dict__:
+        return False
+    weight = module._parameters.get("weight")
+    return weight is not None and weight.numel() > 0 and weight.dtype == torch.float32 and weight.device.type == "cpu"

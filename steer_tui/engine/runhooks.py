@@ -57,6 +57,8 @@ class RunHooks:
         self._on: list[_Built] = []
         self._all: list[_Built] = []
         self._watching: list[tuple[str, TokenTraceDetector]] = []
+        self._left: tuple[Watched, ...] = ()
+        """What points saw that were watched until hooks changed."""
         self._watched_at = -math.inf
 
     @property
@@ -87,6 +89,7 @@ class RunHooks:
         for spec in specs:
             if spec.enabled:
                 ready.append(self._known(spec, file, ready) or self._made(spec, file, step))
+        self._left += self._seen()
         self.specs, self.file_path, self._file, self._on = specs, path, file, ready
         self._all += [built for built in ready if built not in self._all]
         self._watching = [
@@ -101,9 +104,15 @@ class RunHooks:
             after: Seconds that must have passed since that transfer; before, nothing is brought.
         """
         now = time.perf_counter()
-        if not self._watching or now - self._watched_at < after:
+        if not self._left and now - self._watched_at < after:
             return ()
         self._watched_at = now
+        left, self._left = self._left, ()
+        return (*left, *self._seen())
+
+    def _seen(self) -> tuple[Watched, ...]:
+        if not self._watching:
+            return ()
         fold_together([detector for _, detector in self._watching])
         return tuple(
             Watched(point, row, detector.shape, tokens)

@@ -101,7 +101,7 @@ class Step:
     changed: Change | None = None
     """All that came into force with this very step, hooks included; None where everything stayed."""
     watched: tuple[Watched, ...] = ()
-    """What hooks of the kind `watch` saw; one entry for each point and row."""
+    """What hooks of the kind `watch` saw; one entry for each point and row, or none (`Controls.watch_seconds`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ from steer_tui.text import one_line
 
 T = TypeVar("T")
 
+_DAMAGE = (sqlite3.Error, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, SteerError)
+"""What reading a file brings that another program has written to."""
 PAGE = 100
 """Entries read at a time."""
 
@@ -88,7 +90,7 @@ class HistoryFile:
         try:
             with Journal(self._path) as journal:
                 return work(journal)
-        except (sqlite3.Error, OSError, ValueError, KeyError, TypeError, SteerError) as error:
+        except _DAMAGE as error:
             reason = one_line(str(error)) or type(error).__name__
             raise LibraryError(f"the journal {self._path}: {reason}", hint="move it away to begin a new one") from error
 

@@ -23,7 +23,7 @@ from steer_tui.session.session_file import load_session, save_session
 from steer_tui.session.state import Layout, Workbench
 from steer_tui.tui.actions import BY_ID, Situation
 from steer_tui.tui.app_actions import APP_ACTIONS
-from steer_tui.tui.background import in_background
+from steer_tui.tui.background import InTurn, in_background
 from steer_tui.tui.clipboard import copy
 from steer_tui.tui.drafts import Drafts
 from steer_tui.tui.glyphs import glyphs
@@ -86,6 +86,7 @@ class SteerApp(QuickApp):
         self._inbox = Inbox(self)
         self.saver = Saver(partial(save_session, paths.session), self._complain_of_saving)
         self.drafts = Drafts(paths.concept_draft, self._complain_of_saving)
+        self.journal_work = InTurn()
         self.steer = SteerScreen()
         self.places: dict[str, WorkbenchScreen] = {}
         """The screens that have been visited, by name."""

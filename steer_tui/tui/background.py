@@ -6,6 +6,7 @@ Not Textual's workers: their executor is joined when the process ends, and a stu
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -37,6 +38,7 @@ class InTurn:
         self._waiting: deque[Callable[[], None]] = deque()
         self._lock = threading.Lock()
         self._is_working = False
+        self._thread: threading.Thread | None = None
 
     def do(self, app: App[Any], work: Callable[[], T], then: Callable[[T], object]) -> None:
         """Run `work` when all that was asked before is done, and call `then` as `in_background` does."""
@@ -45,7 +47,8 @@ class InTurn:
             if self._is_working:
                 return
             self._is_working = True
-        threading.Thread(target=self._work, daemon=True, name=NAME).start()
+            self._thread = threading.Thread(target=self._work, daemon=True, name=NAME)
+            self._thread.start()
 
     def _work(self) -> None:
         while True:
@@ -56,10 +59,15 @@ class InTurn:
                 piece = self._waiting.popleft()
             try:
                 piece()
-            except BaseException:
-                with self._lock:
-                    self._is_working = False  # the next one asked for takes up what waits
-                raise
+            except Exception:  # what waits must not wait for ever
+                threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
+
+    def finish(self, seconds: float) -> None:
+        """Wait until all is done that was asked for, no longer than so many seconds."""
+        with self._lock:
+            thread = self._thread
+        if thread is not None:
+            thread.join(seconds)
 
 
 def _do(app: App[Any], work: Callable[[], T], then: Callable[[T], object]) -> None:

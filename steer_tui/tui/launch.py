@@ -34,6 +34,7 @@ def run_app(options: Options) -> int:
         with contextlib.suppress(Exception):
             app.saver.finish(0.4)
             app.drafts.saver.finish(0.2)
+            app.journal_work.finish(0.3)
         app.engine.shutdown(max(0.05, deadline - time.monotonic()))
     if app.fault is not None:
         _confess(app.fault, paths.log)

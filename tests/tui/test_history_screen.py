@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -367,3 +368,43 @@ async def test_a_star_that_cannot_be_kept_goes_and_says_why(filled: Paths, monke
         await bench.press("*")
         await shows(bench, "the journal is read-only")
         await shows(bench, lambda: "★" not in bench.screen)
+
+
+async def test_a_star_is_kept_though_the_reading_before_it_fails_badly(
+    filled: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    troubles: list[type[BaseException]] = []
+
+    def broken(*_: object) -> None:
+        time.sleep(0.1)
+        raise ZeroDivisionError
+
+    async with workbench(filled, size=(120, 36)) as bench:
+        await open_history(bench)
+        monkeypatch.setattr(threading, "excepthook", lambda known: troubles.append(known.exc_type))
+        monkeypatch.setattr(HistoryFile, "record", broken)
+        await bench._press("j")
+        await bench.press("*")
+        await shows(bench, "★")
+        bench.app.journal_work.finish(60.0)
+    with Journal(filled.journal) as journal:
+        assert [entry.starred for entry in journal.list()] == [False, True, False]
+    assert set(troubles) == {ZeroDivisionError}
+
+
+async def test_a_star_is_kept_where_the_next_key_leaves(filled: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = HistoryFile.page
+
+    def slow(file: HistoryFile, filter: str, number: int) -> HistoryPage:
+        time.sleep(0.3)
+        return plain(file, filter, number)
+
+    async with workbench(filled, size=(120, 36)) as bench:
+        await open_history(bench)
+        monkeypatch.setattr(HistoryFile, "page", slow)
+        history(bench).read_again()
+        await bench._press("*")
+        bench.app.leave()
+    bench.app.journal_work.finish(60.0)
+    with Journal(filled.journal) as journal:
+        assert journal.list()[0].starred

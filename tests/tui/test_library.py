@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual import events
@@ -17,6 +19,7 @@ from steer_tui.library.pairfiles import read_pairs
 from steer_tui.options import Options
 from steer_tui.paths import Paths
 from steer_tui.session.library_messages import LibraryListed, LibraryRefused, ListLibrary, MakeVectors
+from steer_tui.tui.screens import library_news
 from steer_tui.tui.screens.library import LibraryScreen
 from tests.stopwatch import Stopwatch
 from tests.tui.desk import Bench, workbench
@@ -510,6 +513,25 @@ async def test_the_list_comes_also_while_a_model_is_loading(paths: Paths, engine
         await bench.settle()
         await bench.settle()
         assert isinstance(engine.sent[-1], ListLibrary)
+
+
+async def test_of_two_readings_beside_a_load_the_later_one_counts(
+    paths: Paths, engine: LibraryEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Callable[[], Any], Callable[[Any], object]]] = []
+    engine.load_at_once = False
+    async with workbench(paths, engine) as bench:
+        monkeypatch.setattr(library_news, "in_background", lambda app, work, then: asked.append((work, then)))
+        await open_library(bench)
+        place = bench.app.places["library"]
+        assert isinstance(place, library_news.LibraryNews)
+        place._is_stale = True
+        place.refresh_list()
+        (_, first), (work, second) = asked
+        for then, vectors in ((first, ()), (second, work().vectors), (first, ())):
+            then(LibraryListed(vectors, ()))
+        await bench.settle()
+        assert "rain" in bench.screen
 
 
 async def test_the_list_comes_also_where_the_engine_cannot_start(paths: Paths, engine: LibraryEngine) -> None:

@@ -97,6 +97,63 @@ def test_where_gradients_are_asked_for_torch_computes() -> None:
 
 
 @pytest.mark.usefixtures("always")
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_weights_and_biases_may_change_while_they_are_in_use_and_lie_anyhow(kind: str) -> None:
+    lm = new_lm(kind)
+    layer = next(module for module in lm.model.modules() if type(module) in (nn.Linear, Conv1D))
+    hidden = torch.randn(3, 32)
+    with torch.inference_mode(), QuickLinear(lm.model).installed(3):
+        layer.weight = nn.Parameter(torch.randn_like(layer.weight), requires_grad=False)
+        layer.bias = nn.Parameter(torch.randn(1).expand(layer.weight.shape[1 if kind == "gpt2" else 0]), False)
+        assert close(layer(hidden), type(layer).forward(layer, hidden))
+
+
+@pytest.mark.usefixtures("always")
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_model_that_was_cast_since_is_left_alone(dtype: torch.dtype) -> None:
+    lm = new_lm()
+    known = QuickLinear(lm.model)
+    with known.installed(2):
+        assert left_behind(lm)
+    lm.model.to(dtype)
+    with torch.inference_mode(), known.installed(2):
+        assert not left_behind(lm)
+        assert lm.model(input_ids=torch.tensor([[5, 6]])).logits.dtype == dtype
+
+
+@pytest.mark.usefixtures("always")
+def test_a_run_computes_the_same_whatever_was_timed_before() -> None:
+    """Five rows are timed only for a batch of as many: what another batch needed does not touch this one's prompt."""
+    lm = new_lm()
+    known, ids = QuickLinear(lm.model), torch.tensor([[5, 6, 7, 8, 9]])
+
+    def logits() -> torch.Tensor:
+        with torch.inference_mode(), known.installed(2, 5):
+            found: torch.Tensor = lm.model(input_ids=ids).logits
+        return found
+
+    before = logits()
+    known.prepare(8, 300)
+    assert torch.equal(logits(), before)
+
+
+@pytest.mark.filterwarnings("ignore:Initializing zero-element")
+def test_large_layers_are_timed_by_a_part_of_them() -> None:
+    seen: list[tuple[int, ...]] = []
+
+    def noted(hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        seen.append(tuple(weight.shape))
+        assert bias is None or bias.shape == weight.shape[:1]
+        return nn.functional.linear(hidden, weight, bias)
+
+    model = nn.Sequential(nn.Linear(64, 100_000), Conv1D(50_000, 64), nn.Linear(0, 3))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quick_linear, "FORMS", {"onednn": noted})
+        QuickLinear(model).prepare(0, MANY)
+    assert len(set(seen)) == 1 and max(seen)[0] * 64 * 4 <= quick_linear._MANY_BYTES
+
+
+@pytest.mark.usefixtures("always")
 def test_nothing_stays_on_the_model_whatever_is_raised() -> None:
     lm = new_lm()
     known = QuickLinear(lm.model)
@@ -185,6 +242,7 @@ def test_the_measurement_is_made_once_for_every_class(monkeypatch: pytest.Monkey
         with known.installed(rows, tokens):
             assert not left_behind(shared_lm())
     assert asked == [1, 2, 16, 48, *range(3, 9), 256]
+    assert known.prepare(2, 30) == [1, 2, 16, 48] and known.prepare(1) == [1] and known.prepare(3, 8) == [1, 2, 3]
 
 
 def test_the_measurement_itself_runs_and_leaves_nothing() -> None:

@@ -13,7 +13,6 @@ from steer_tui.session.history_rows import HistoryPage
 from steer_tui.session.history_words import differences, ending, facts, moment
 from steer_tui.session.records import RunRecord
 from steer_tui.session.sweep_records import SweepRecord
-from steer_tui.tui.background import InTurn
 from steer_tui.tui.history_layout import ENTRIES, FIRST, RECORD, SECOND, HistoryFacts, arrange, panes
 from steer_tui.tui.safe import label
 from steer_tui.tui.screens.desk_screen import DeskScreen
@@ -48,7 +47,6 @@ class HistoryPanes(DeskScreen[HistoryFacts]):
         self.record: Record | None = None
         """What the record pane shows; None where nothing is read."""
         self._file: HistoryFile | None = None
-        self._work = InTurn()
         self._list_turn = 0
         """Numbers the readings of the list, so that one which comes late is not taken for the newest."""
         self._record_turn = 0
@@ -94,19 +92,22 @@ class HistoryPanes(DeskScreen[HistoryFacts]):
             elif self.is_attached:
                 then(found)
 
-        self._work.do(self.app, attempt, show)
+        self.bench_app.journal_work.do(self.app, attempt, show)
 
     def read_page(self, number: int) -> None:
         """Read a page of the list."""
         turn, filter, file = self._list_turn, self.entries.filter_text, self.file
 
-        def show(page: HistoryPage) -> None:
-            if turn == self._list_turn:
+        def look() -> HistoryPage | None:
+            return file.page(filter, number) if turn == self._list_turn else None
+
+        def show(page: HistoryPage | None) -> None:
+            if turn == self._list_turn and page is not None:
                 self.entries.empty_note = "nothing yet: r on Steer runs, and every run is kept here"
                 self.entries.put(number, page)
                 self.show_status()
 
-        self.read(lambda: file.page(filter, number), show)
+        self.read(look, show)
 
     def read_again(self) -> None:
         """Read the list anew; what is shown stays until it comes."""
@@ -138,7 +139,7 @@ class HistoryPanes(DeskScreen[HistoryFacts]):
                 if then is not None and record is not None:
                     then(record)
 
-        self.read(lambda: file.record(entry), show)
+        self.read(lambda: file.record(entry) if turn == self._record_turn else None, show)
 
     def on_history_list_needs(self, event: HistoryList.Needs) -> None:
         """Read a page that is looked at."""

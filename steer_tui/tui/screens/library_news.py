@@ -37,8 +37,8 @@ class LibraryNews(LibraryPanes):
         self.working = ""
         """What is being done to files; empty while nothing is."""
         self._is_stale = True
-        self._lists = 0
-        """How many lists have come: one that was read before the newest came is old."""
+        self._turn = 0
+        """Numbers the readings without the engine and its lists, so that one which comes late is not taken."""
 
     # What the engine tells
 
@@ -62,10 +62,11 @@ class LibraryNews(LibraryPanes):
 
     def _read_without_engine(self) -> None:
         app = self.bench_app
-        in_background(app, partial(read_library, app.paths, app.status.info), partial(self._take_reading, self._lists))
+        self._turn += 1
+        in_background(app, partial(read_library, app.paths, app.status.info), partial(self._take_reading, self._turn))
 
-    def _take_reading(self, lists: int, event: LibraryListed) -> None:
-        if self.is_attached and not self._is_stale and lists == self._lists:
+    def _take_reading(self, turn: int, event: LibraryListed) -> None:
+        if self.is_attached and not self._is_stale and turn == self._turn:
             self._listed(event)
 
     def take(self, event: Event) -> None:
@@ -75,6 +76,7 @@ class LibraryNews(LibraryPanes):
                 self._is_stale = True
                 self.call_after_refresh(self._look_again)
             case LibraryListed():
+                self._turn += 1
                 self._listed(event)
             case LibraryProgress(doing, done, total):
                 self._show_work(doing, done, total)
@@ -101,7 +103,6 @@ class LibraryNews(LibraryPanes):
 
     def _listed(self, event: LibraryListed) -> None:
         self._is_stale = False
-        self._lists += 1
         self.trash = event.trash
         self.vectors.empty_note = "no vectors yet: n makes one from a few pairs of sentences"
         term = self.bench_app.bench.selected_term if not self.vectors.all else None
