@@ -77,8 +77,8 @@ def do(store: VectorStore, change: Change) -> None:
         store.save(made(change.name, change.serial))
         return
     if change.kind == "restore":
-        removed = next(r for r in store.trash() if r.entry.meta and r.entry.meta.pairs == change.serial)
-        store.restore(removed, change.name)
+        known = {r.entry.meta.tags: r for r in store.trash() if r.entry.meta and r.entry.meta.pairs == change.serial}
+        store.restore(known[min(known)], change.name)  # as `after` has it: a kill may have left one in two states
         return
     entry = next(entry for entry in store.list() if not entry.bundled and entry.name == change.name)
     match change.kind:
