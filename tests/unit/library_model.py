@@ -78,7 +78,9 @@ def do(store: VectorStore, change: Change) -> None:
         return
     if change.kind == "restore":
         known = {r.entry.meta.tags: r for r in store.trash() if r.entry.meta and r.entry.meta.pairs == change.serial}
-        store.restore(known[min(known)], change.name)  # as `after` has it: a kill may have left one in two states
+        store.restore(
+            next(known[tags] for tags in sorted(known)), change.name
+        )  # as `after` has it: a kill may have left one in two states
         return
     entry = next(entry for entry in store.list() if not entry.bundled and entry.name == change.name)
     match change.kind:
