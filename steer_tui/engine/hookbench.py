@@ -30,6 +30,7 @@ from steer_tui.engine.decode import Decoder, Row
 from steer_tui.engine.detectors import LayerActivationDetector, LimitedAccumulator
 from steer_tui.engine.hooks import Hook
 from steer_tui.engine.hookstatistics import RunningStatsDetector
+from steer_tui.engine.hookvalues import WATCH_SECONDS
 from steer_tui.engine.model import LanguageModel
 from steer_tui.engine.selective import HeadController, SelectiveController
 from steer_tui.engine.tokentrace import TokenTraceDetector, fold_together
@@ -41,7 +42,6 @@ WATCHED = "mean and std of each token"
 """All that a run does for watched points, the transfer at each step included; at most 3% on the 124M model."""
 SHOWN = "mean and std as they are shown"
 """Likewise, the transfers as the workbench asks for them."""
-SHOWN_SECONDS = 0.1
 _TURN = 4
 """Tokens with hooks, then as many without: few, so that a slow spell of the machine hits both."""
 PROMPT_TOKENS = 32
@@ -80,7 +80,7 @@ def bench_hooks(
     total = len(works) * (rounds + 1)
     for turn in range(rounds + 1):
         for place, (name, make) in enumerate(works.items()):
-            pair = _seconds(lm, tokens, make(), SHOWN_SECONDS if name == SHOWN else 0.0)
+            pair = _seconds(lm, tokens, make(), WATCH_SECONDS if name == SHOWN else 0.0)
             if turn:
                 costs[name].append(pair)
             if on_progress is not None:
@@ -105,7 +105,7 @@ def _seconds(lm: LanguageModel, tokens: int, hooks: Sequence[tuple[Any, Hook]], 
     watched = [hook for _, hook in hooks if isinstance(hook, TokenTraceDetector)]
     waiting = [hook for _, hook in hooks if isinstance(hook, RunningStatsDetector)]
     times: tuple[list[float], list[float]] = ([], [])
-    brought, shared, steps = -math.inf, 0.0, 0
+    brought, shared, steps, hooked_steps = -math.inf, 0.0, 0, 0
     with Decoder(lm, [row]) as decoder:
         decoder.step()
         while decoder.alive and len(times[1]) < tokens:
@@ -117,19 +117,19 @@ def _seconds(lm: LanguageModel, tokens: int, hooks: Sequence[tuple[Any, Hook]], 
             decoder.step()
             synchronize(lm.device)
             ended = time.perf_counter()
-            is_due = is_hooked and ended - brought >= every
-            if is_due:
+            if is_hooked and ended - brought >= every:
                 fold_together(watched)
                 brought = time.perf_counter()
+                shared += brought - ended
             if place > 0:  # the first step after a change finds its code cold
                 times[is_hooked].append(ended - began)
-                shared += brought - ended if is_due else 0.0
             steps += 1
+            hooked_steps += is_hooked
         began = time.perf_counter()
         for detector in waiting:
             detector.get_captured()
         shared += time.perf_counter() - began
-    return statistics.median(times[0]), statistics.median(times[1]) + shared / tokens
+    return statistics.median(times[0]), statistics.median(times[1]) + shared / hooked_steps
 
 
 def _works(lm: LanguageModel) -> dict[str, Callable[[], list[tuple[Any, Hook]]]]:

@@ -10,6 +10,8 @@ from steer_tui.text import one_line
 
 FILE = "file"
 """Kind of a hook of the user's own file; its value `name` says which."""
+WATCH_SECONDS = 0.1
+"""Between two times that a run of the workbench brings what watched points saw: no eye follows more."""
 
 
 class TokenStatistics(NamedTuple):

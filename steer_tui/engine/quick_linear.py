@@ -177,22 +177,22 @@ class QuickLinear:
     def installed(self, rows: int, tokens: int = 0) -> Iterator[None]:
         """Use the quickest forms inside; plain modules again afterwards, whatever was raised."""
         wanted = self.prepare(rows, tokens)
+        forms = {shape: self._forms_of(shape, wanted) for shape in self._shapes}
         layers = [layer for layer in self._layers if _is_plain(layer.module)]  # it may have been cast since, or moved
         replaced = []
         try:
             for layer in layers:
-                chosen = self._forms_of(layer, wanted)
-                if chosen:
-                    layer.module.__dict__["forward"] = _forward_of(layer, chosen)
+                if forms[layer.shape]:
+                    layer.module.__dict__["forward"] = _forward_of(layer, forms[layer.shape])
                     replaced.append(layer.module)
             yield
         finally:
             for module in replaced:
                 module.__dict__.pop("forward", None)
 
-    def _forms_of(self, layer: _Layer, classes: Iterable[int]) -> dict[int, Form]:
+    def _forms_of(self, shape: str, classes: Iterable[int]) -> dict[int, Form]:
         """Return the forms that take the place of torch's, by class of row counts."""
-        names = {rows: self._chosen.get(f"{layer.shape}/{rows}", OWN) for rows in classes}
+        names = {rows: self._chosen.get(f"{shape}/{rows}", OWN) for rows in classes}
         return {rows: FORMS[name] for rows, name in names.items() if name != OWN}
 
     def _sample(self, rows: int) -> list[tuple[str, Trial, Tensor]]:

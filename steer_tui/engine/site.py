@@ -72,7 +72,7 @@ class Site:
         return self.hand_round(self.attached, self.module, (), tensor)
 
     def _after(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
-        raw = output if isinstance(output, Tensor) else tensor_of(output)
+        raw = tensor_of(output)
         if raw is None:
             return None
         new = self.hand_round(self.attached, module, args or tuple(kwargs.values())[:1], raw)

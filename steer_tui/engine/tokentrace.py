@@ -101,10 +101,7 @@ class TokenTraceDetector(ReadyDetector):
         """Take the new tokens (B, T, D), none of them padding."""
         self._shape = activation.shape
         activation = activation.detach() if activation.requires_grad else activation
-        self._waiting.append(_Waiting(rows, activation.clone(), None))
-        self._waiting_tokens += activation.shape[1]
-        if self._waiting_tokens >= _AT_ONCE:
-            self._fold()
+        self._take(_Waiting(rows, activation.clone(), None))
 
     def _take_queries(self, activation: Tensor, moment: Moment) -> None:
         """Take scores or a pattern, (B, H, T, K), without padding and keys that a query cannot see."""

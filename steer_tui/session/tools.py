@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from steer_tui.engine.hookvalues import WATCH_SECONDS
 from steer_tui.engine.models import ModelChoice, list_models
 from steer_tui.errors import SteerError
 from steer_tui.session.task import RunControls
 
 # Any: the types of the engine's own functions cannot be named without importing torch.
 Function = Callable[..., Any]
-
-WATCH_SECONDS = 0.1
-"""Between two times that a run brings what watched points saw: no eye follows more, and each costs as a block does."""
 
 
 @dataclass(frozen=True, slots=True)

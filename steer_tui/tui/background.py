@@ -37,24 +37,22 @@ class InTurn:
     def __init__(self) -> None:
         self._waiting: deque[Callable[[], None]] = deque()
         self._lock = threading.Lock()
-        self._is_working = False
         self._thread: threading.Thread | None = None
+        """None while nothing is left to do."""
 
     def do(self, app: App[Any], work: Callable[[], T], then: Callable[[T], object]) -> None:
         """Run `work` when all that was asked before is done, and call `then` as `in_background` does."""
         with self._lock:
             self._waiting.append(partial(_do, app, work, then))
-            if self._is_working:
-                return
-            self._is_working = True
-            self._thread = threading.Thread(target=self._work, daemon=True, name=NAME)
-            self._thread.start()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, daemon=True, name=NAME)
+                self._thread.start()
 
     def _work(self) -> None:
         while True:
             with self._lock:
                 if not self._waiting:
-                    self._is_working = False
+                    self._thread = None
                     return
                 piece = self._waiting.popleft()
             try:
