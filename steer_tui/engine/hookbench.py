@@ -1,7 +1,8 @@
 """What each detector and controller costs per generated token, as a ratio to decoding without hooks, all in one run.
 
-Every hook sits on the outputs of all blocks (heads on z, taps on the pattern). Tokens with and without hooks take turns
-in one text, so that a slow spell of the machine hits both; the ratio is the median over the rounds.
+Every hook sits on the outputs of all blocks (heads on z, taps on the pattern). A few tokens with hooks and a few
+without take turns in one text, so that a slow spell of the machine hits both: each turn with hooks is compared with the
+turns before and after it, and the ratio is the median over all of them.
 """
 
 from __future__ import annotations
@@ -9,9 +10,8 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
@@ -28,12 +28,13 @@ from steer_tui.engine.controllers import (
 from steer_tui.engine.coordinated import PatchController, StatisticsController
 from steer_tui.engine.decode import Decoder, Row
 from steer_tui.engine.detectors import LayerActivationDetector, LimitedAccumulator
+from steer_tui.engine.hooked import FwdHooks
 from steer_tui.engine.hooks import Hook
 from steer_tui.engine.hookstatistics import RunningStatsDetector
-from steer_tui.engine.hookvalues import WATCH_SECONDS
+from steer_tui.engine.hookvalues import WATCH_SECONDS, HookSpec
 from steer_tui.engine.model import LanguageModel
+from steer_tui.engine.runhooks import RunHooks
 from steer_tui.engine.selective import HeadController, SelectiveController
-from steer_tui.engine.tokentrace import TokenTraceDetector, fold_together
 from steer_tui.engine.toptexts import TopKTextsDetector
 from steer_tui.engine.types import Sampling
 
@@ -42,9 +43,21 @@ WATCHED = "mean and std of each token"
 """All that a run does for watched points, the transfer at each step included; at most 3% on the 124M model."""
 SHOWN = "mean and std as they are shown"
 """Likewise, the transfers as the workbench asks for them."""
+_POINT = "blocks.{}.hook_resid_post"
 _TURN = 4
-"""Tokens with hooks, then as many without: few, so that a slow spell of the machine hits both."""
+"""Tokens with hooks, then as many without: few, so that neighbouring turns find the machine alike."""
 PROMPT_TOKENS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What one run has on."""
+
+    hooks: FwdHooks
+    bring: Callable[[], object] | None = None
+    """Brings to the host what was seen."""
+    every: float = 0.0
+    """Seconds of hooked text from one time to the next; 0 at each step, infinity once at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +67,10 @@ class HookCost:
     hook: str
     ratio: float
     """Time per token over that without hooks; 1.03 is 3% more."""
+    error: float
+    """Standard error of the ratio: what the machine's noise leaves open."""
     milliseconds: float
-    """Per token, more than without; negative where the machine's noise is larger than the cost."""
+    """Per token, more than without; negative where the noise is larger than the cost."""
 
 
 def bench_hooks(
@@ -71,7 +86,7 @@ def bench_hooks(
     Args:
         lm: The model; its text is thrown away.
         rounds: Rounds that count, after one to warm up.
-        tokens: Tokens with hooks in each round, and as many without; 1 at least.
+        tokens: Tokens with hooks in each round, and about as many without; a whole turn at least.
         only: Names of works; none for all.
         on_progress: Called with (works done, works in all).
     """
@@ -80,80 +95,85 @@ def bench_hooks(
     total = len(works) * (rounds + 1)
     for turn in range(rounds + 1):
         for place, (name, make) in enumerate(works.items()):
-            pair = _seconds(lm, tokens, make(), WATCH_SECONDS if name == SHOWN else 0.0)
+            pairs = _pairs(lm, max(1, tokens // _TURN), make())
             if turn:
-                costs[name].append(pair)
+                costs[name] += pairs
             if on_progress is not None:
                 on_progress(turn * len(works) + place + 1, total)
     return tuple(_cost(name, pairs) for name, pairs in costs.items())
 
 
 def _cost(name: str, pairs: Sequence[tuple[float, float]]) -> HookCost:
-    ratio = statistics.median(hooked / plain for plain, hooked in pairs)
-    return HookCost(name, ratio, 1000 * statistics.median(hooked - plain for plain, hooked in pairs))
+    ratios = [hooked / plain for plain, hooked in pairs]
+    low, ratio, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
+    # Of a median: 1.253 standard deviations over the root of the count, and a deviation is the quartiles' gap / 1.349.
+    error = 1.253 * (high - low) / 1.349 / math.sqrt(len(ratios))
+    return HookCost(name, ratio, error, 1000 * statistics.median(hooked - plain for plain, hooked in pairs))
 
 
-def _seconds(lm: LanguageModel, tokens: int, hooks: Sequence[tuple[Any, Hook]], every: float) -> tuple[float, float]:
-    """Return the median seconds of a token without hooks and of one with them.
+def _pairs(lm: LanguageModel, turns: int, work: _Work) -> list[tuple[float, float]]:
+    """Return the seconds of a token without hooks and of one with them, for each turn with hooks.
 
-    What is done for many tokens together is shared out among them: what `every` so many seconds is brought to the host,
-    and what is counted at the end.
+    What is brought for many tokens together is shared out among them.
     """
-    words = lm.structure.embed.weight.shape[0]  # type: ignore[index]
-    prompt = [3 + 7 * place % (int(words) - 3) for place in range(PROMPT_TOKENS)]
-    row = Row(prompt, (), Sampling(temperature=0.0, max_tokens=4 * (tokens + _TURN)))
-    watched = [hook for _, hook in hooks if isinstance(hook, TokenTraceDetector)]
-    waiting = [hook for _, hook in hooks if isinstance(hook, RunningStatsDetector)]
-    times: tuple[list[float], list[float]] = ([], [])
-    brought, shared, steps, hooked_steps = -math.inf, 0.0, 0, 0
-    with Decoder(lm, [row]) as decoder:
+    times: list[float] = []
+    """Of a token, turn by turn."""
+    since, shared = 0.0, 0.0
+    with Decoder(lm, [_row(lm, (2 * turns + 1) * _TURN + 1)], hook_rows=(0,)) as decoder:
         decoder.step()
-        while decoder.alive and len(times[1]) < tokens:
-            turn, place = divmod(steps, _TURN)
-            is_hooked = turn % 2 == 1
-            if place == 0:
-                decoder.hook(hooks if is_hooked else ())
-            began = time.perf_counter()
-            decoder.step()
-            synchronize(lm.device)
-            ended = time.perf_counter()
-            if is_hooked and ended - brought >= every:
-                fold_together(watched)
-                brought = time.perf_counter()
-                shared += brought - ended
-            if place > 0:  # the first step after a change finds its code cold
-                times[is_hooked].append(ended - began)
-            steps += 1
-            hooked_steps += is_hooked
+        while decoder.alive:
+            is_hooked = len(times) % 2 == 1
+            decoder.hook(work.hooks if is_hooked else ())
+            steps: list[float] = []
+            while decoder.alive and len(steps) < _TURN:
+                began = time.perf_counter()
+                decoder.step()
+                synchronize(lm.device)
+                ended = time.perf_counter()
+                steps.append(ended - began)
+                since += steps[-1] if is_hooked else 0.0
+                if work.bring is not None and is_hooked and since >= work.every:
+                    work.bring()
+                    since = 0.0
+                    shared += time.perf_counter() - ended
+            times.append(statistics.median(steps[1:] or steps))  # the first step after a change finds its code cold
         began = time.perf_counter()
-        for detector in waiting:
-            detector.get_captured()
+        if work.bring is not None:
+            work.bring()
         shared += time.perf_counter() - began
-    return statistics.median(times[0]), statistics.median(times[1]) + shared / hooked_steps
+    each = shared / (max(1, len(times) // 2) * _TURN)
+    return [((times[turn - 1] + times[turn + 1]) / 2, times[turn] + each) for turn in range(1, len(times) - 1, 2)]
 
 
-def _works(lm: LanguageModel) -> dict[str, Callable[[], list[tuple[Any, Hook]]]]:
+def _row(lm: LanguageModel, tokens: int) -> Row:
+    words = int(lm.structure.embed.weight.shape[0])  # type: ignore[index]
+    prompt = [3 + 7 * place % (words - 3) for place in range(PROMPT_TOKENS)]
+    return Row(prompt, (), Sampling(temperature=0.0, max_tokens=tokens))
+
+
+def _works(lm: LanguageModel) -> dict[str, Callable[[], _Work]]:
     """Return name -> what makes the hooks of one run."""
     blocks = range(len(lm.structure.blocks))
     vector = 0.01 * torch.randn(lm.info.width, generator=torch.Generator().manual_seed(0)).to(lm.device)
     middle = lm.info.width // 2
 
-    def each(
-        make: Callable[[], Hook], point: str = "blocks.{}.hook_resid_post"
-    ) -> Callable[[], list[tuple[Any, Hook]]]:
-        return lambda: [(point.format(block), make()) for block in blocks]
+    def each(make: Callable[[], Hook], point: str = _POINT) -> Callable[[], _Work]:
+        return lambda: _Work([(point.format(block), make()) for block in blocks])
+
+    def watched(every: float, point: str = _POINT) -> Callable[[], _Work]:
+        return lambda: _watched(lm, [point.format(block) for block in blocks], every)
 
     z, pattern = "blocks.{}.attn.hook_z", "blocks.{}.attn.hook_pattern"
     source = torch.zeros(1, 4, lm.info.width, device=lm.device, dtype=lm.dtype)
     return {
-        NONE: list,
-        WATCHED: each(TokenTraceDetector),
-        SHOWN: each(TokenTraceDetector),
-        "running mean, std, min, max": each(RunningStatsDetector),
+        NONE: lambda: _Work(()),
+        WATCHED: watched(0.0),
+        SHOWN: watched(WATCH_SECONDS),
+        "running mean, std, min, max": lambda: _running(blocks),
         "last batch": each(LayerActivationDetector),
         "last 10 batches": each(LimitedAccumulator),
         "top texts": each(lambda: TopKTextsDetector(None, 3, tokenizer=lm.tokenizer)),
-        "watched pattern": each(TokenTraceDetector, pattern),
+        "watched pattern": watched(WATCH_SECONDS, pattern),
         "scale": each(lambda: ScalingController(None, 1.01)),
         "neurons": each(lambda: SelectiveController(None, [0, middle], 1.01)),
         "heads": each(lambda: HeadController(None, [0], "scale", 1.01), z),
@@ -168,3 +188,16 @@ def _works(lm: LanguageModel) -> dict[str, Callable[[], list[tuple[Any, Hook]]]]
         "counted scale": each(lambda: StatisticsController(None, ScalingController(None, 1.01))),
         "patch": each(lambda: PatchController(None, source)),
     }
+
+
+def _watched(lm: LanguageModel, points: Sequence[str], every: float) -> _Work:
+    """Watch points as a run does that a person asked for."""
+    run = RunHooks(lm, {}, is_counted=True)
+    hooks = run.put([HookSpec(point, "watch") for point in points], None, 0)
+    return _Work(tuple(hooks or ()), run.watched, every)
+
+
+def _running(blocks: Iterable[int]) -> _Work:
+    detectors = [RunningStatsDetector() for _ in blocks]
+    hooks = [(_POINT.format(block), detector) for block, detector in zip(blocks, detectors, strict=True)]
+    return _Work(hooks, lambda: [detector.get_captured() for detector in detectors], math.inf)

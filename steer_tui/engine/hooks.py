@@ -22,7 +22,7 @@ from steer_tui.errors import UsageError
 
 _numbers = itertools.count(1)
 ReadPlain = Callable[[Tensor, tuple[int, ...]], None]
-"""(activation (B, T, D), names of its rows)."""
+"""(activation (B, T, D) to keep, but not to write to; names of its rows)."""
 _own_methods: WeakKeyDictionary[type, str | None] = WeakKeyDictionary()
 """Class -> what `_own_method` found: asked at every hook of every pass."""
 
@@ -96,8 +96,7 @@ class Detector(Hook):
     read_plain: ReadPlain | None = None
     """Does what `process_activations` does with an activation (B, T, D) without padding, given the names of its rows.
 
-    None where there is no such short way. The code of a hook is cold by the time a block has been computed, so that
-    what is called counts more than what is done.
+    None where there is no such short way. While every hook has one, a short pass calls them at its end.
     """
 
     @functools.cached_property

@@ -88,8 +88,7 @@ class RunningStatsDetector(ReadyDetector):
 
     def read_plain(self, activation: Tensor, rows: tuple[int, ...]) -> None:
         """Take the tokens (B, T, D), none of them padding."""
-        activation = activation.detach() if activation.requires_grad else activation
-        self._take(activation.flatten(0, 1).clone())
+        self._take(activation.detach().flatten(0, 1))
 
     def _take(self, tokens: Tensor) -> None:
         known = self._waiting[0].shape[1:] if self._waiting else self._moments.mean.shape if self._moments else None

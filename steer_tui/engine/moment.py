@@ -6,7 +6,7 @@ next to nothing until a hook asks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -45,7 +45,11 @@ class Pass:
         self.past: int = int(cache.get_seq_length()) if hasattr(cache, "get_seq_length") else 0
         """Positions, padding included, that a cache held before this pass."""
         self._whole: tuple[Tensor | None] | None = None
-        self._plain: tuple[int, ...] | None = None
+        self.plain_shape: tuple[int, ...] | None = None
+        """The last shape that `fits` found to fit, for what asks at every block."""
+        self.waiting: list[Callable[[], object]] | None = None
+        """What acts at the end of the pass; None where hooks act inside it."""
+        self._places: dict[Collection[int], list[int] | None] = {}
 
     @property
     def positions(self) -> Tensor | None:
@@ -79,9 +83,23 @@ class Pass:
 
     def fits(self, activation: Tensor) -> bool:
         """Say whether an activation has three axes, the first two those of this pass, and no padding."""
-        if self._plain is None:
-            self._plain = (self.batch, self.length) if self.valid(self.length) is None else ()
-        return activation.dim() == 3 and activation.shape[:2] == self._plain
+        shape = activation.shape
+        if shape[:2] != (len(self.rows), self.length) or len(shape) != 3 or self.valid(self.length) is not None:
+            return False
+        self.plain_shape = shape
+        return True
+
+    def places(self, wanted: Collection[int]) -> list[int] | None:
+        """Return the indices of the rows with these names, a tuple or a frozenset; None for all."""
+        if wanted not in self._places:
+            self._places[wanted] = places_of(wanted, self.rows)
+        return self._places[wanted]
+
+
+def places_of(wanted: Collection[int], names: Sequence[int]) -> list[int] | None:
+    """Return the indices of the rows with the wanted names; None for all."""
+    found = [place for place, name in enumerate(names) if name in wanted]
+    return None if len(found) == len(names) else found
 
 
 class Moment:

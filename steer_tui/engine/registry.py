@@ -10,28 +10,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from steer_tui.engine.activation import laid_out_as
-from steer_tui.engine.hookerror import check_ids, checked, hook_error
-from steer_tui.engine.hooks import (
-    Controller,
-    Detector,
-    Hook,
-    HookType,
-    ReadPlain,
-    apply_hook,
-    as_hook,
-    as_pair,
-    user_code_of,
-)
-from steer_tui.engine.moment import Moment, Pass
+from steer_tui.engine.acting import Acting
+from steer_tui.engine.hooks import Detector, Hook, HookType, as_hook, as_pair, user_code_of
+from steer_tui.engine.passes import Passes
 from steer_tui.engine.points import HookPoint, PointTable
 from steer_tui.engine.site import Attached
 from steer_tui.engine.sites import Sites
 from steer_tui.engine.where import Signature, Wanted, Where
-from steer_tui.errors import UsageError
 
 HookLike = Hook | Callable[..., Any]
 
@@ -41,13 +28,11 @@ class Layers:
 
     def __init__(self, lm: Any) -> None:
         self._blocks: tuple[nn.Module, ...] = lm.structure.blocks
-        self._words = int(lm.structure.embed.weight.shape[0])
         self._where = Where(lm, self.paused)
-        self._sites = Sites(lm, self._hand_round)
+        self._passes = Passes(lm.model)
+        self._acting = Acting(self._passes, int(lm.structure.embed.weight.shape[0]), self.reset)
+        self._sites = Sites(lm, self._passes, self._acting.hand_round)
         self._attached: list[Attached] = []
-        self._paused = 0
-        self._controllers_off = 0
-        self._only_rows: frozenset[int] | None = None
 
     def __len__(self) -> int:
         return len(self._blocks)
@@ -76,11 +61,11 @@ class Layers:
     @property
     def batch_rows(self) -> Sequence[int] | None:
         """Names of the rows of the coming passes, for a batch that rows leave; None numbers them."""
-        return self._sites.batch_rows
+        return self._passes.batch_rows
 
     @batch_rows.setter
     def batch_rows(self, rows: Sequence[int] | None) -> None:
-        self._sites.batch_rows = rows
+        self._passes.batch_rows = rows
 
     def find(self, signature: Signature, hook_type: HookType = HookType.FORWARD) -> HookPoint:
         """Return the point that a name, module path, module, `layer_3`, 3 or ("z", 3) means.
@@ -183,41 +168,41 @@ class Layers:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Let the model run inside as if no hook were on."""
-        self._paused += 1
+        self._acting.paused += 1
         try:
             yield
         finally:
-            self._paused -= 1
+            self._acting.paused -= 1
 
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Have no hook on inside but those that are put on inside; the others are back afterwards."""
-        before, rows, names, paused = self._attached, self._only_rows, self.batch_rows, self._paused
+        before, rows, names, paused = self._attached, self._acting.only_rows, self.batch_rows, self._acting.paused
         self._keep([])
-        self._only_rows, self.batch_rows, self._paused = None, None, 0
+        self._acting.only_rows, self.batch_rows, self._acting.paused = None, None, 0
         try:
             yield
         finally:
             self._keep(before)
-            self._only_rows, self.batch_rows, self._paused = rows, names, paused
+            self._acting.only_rows, self.batch_rows, self._acting.paused = rows, names, paused
 
     @contextmanager
     def without_controllers(self) -> Iterator[None]:
         """Let only detectors act inside."""
-        self._controllers_off += 1
+        self._acting.controllers_off += 1
         try:
             yield
         finally:
-            self._controllers_off -= 1
+            self._acting.controllers_off -= 1
 
     @contextmanager
     def only_on(self, rows: Iterable[int] | None) -> Iterator[None]:
         """Keep every hook without rows of its own to these rows inside; None allows all."""
-        before, self._only_rows = self._only_rows, None if rows is None else frozenset(rows)
+        before, self._acting.only_rows = self._acting.only_rows, None if rows is None else frozenset(rows)
         try:
             yield
         finally:
-            self._only_rows = before
+            self._acting.only_rows = before
             self.batch_rows = None
 
     def come_last(self) -> None:
@@ -245,83 +230,3 @@ class Layers:
             self._attached = before
             self._sites.cover(before)
             raise
-
-    def _hand_round(self, attached: Sequence[Attached], module: nn.Module, inputs: Any, raw: Tensor) -> Tensor:
-        """Let the hooks at a point read and change its activation, one after the other."""
-        if self._paused:
-            return raw
-        now = self._sites.current
-        for one in attached:
-            hook = one.hook
-            if not hook.enabled or (self._controllers_off and not isinstance(hook, Detector)):
-                continue
-            try:
-                if one.read_plain is not None and now is not None and now.fits(raw):
-                    self._show(one, one.read_plain, raw, now)
-                else:
-                    raw = self._let(one, module, inputs, raw, now)
-            except torch.OutOfMemoryError:
-                raise
-            except (Exception, SystemExit) as error:  # a hook that leaves the program would leave it half hooked
-                self.reset()
-                function = user_code_of(hook) or apply_hook
-                raise hook_error(error, hook.label or hook.name, one.point.name, function) from error
-        return raw
-
-    def _show(self, one: Attached, read_plain: ReadPlain, raw: Tensor, now: Pass) -> None:
-        """Let a detector read by its short way."""
-        chosen = None if one.rows is None and self._only_rows is None else self._chosen(one, raw, now)
-        if chosen is None:
-            read_plain(raw, now.rows)
-        elif chosen:
-            first, last = chosen[0], chosen[-1]
-            raw = raw[first : last + 1] if last - first < len(chosen) else raw[chosen]
-            read_plain(raw, tuple(now.rows[place] for place in chosen))
-        else:
-            return
-        if one.hook.meter is not None:
-            one.hook.meter.pass_by(raw.shape[0] * raw.shape[1])
-
-    def _let(self, one: Attached, module: nn.Module, inputs: Any, raw: Tensor, now: Pass | None) -> Tensor:
-        """Let one hook act, and return the module's tensor to go on with."""
-        hook, point = one.hook, one.point
-        shown = point.view(raw, now.batch, now.length) if now is not None else point.view(raw, 0, 0)
-        chosen = self._chosen(one, shown, now)
-        if chosen is not None and not chosen:
-            return raw
-        part = shown if chosen is None else shown[chosen]
-        function = user_code_of(hook)
-        given = part.clone() if function is not None else part
-        moment = hook.moment = Moment(point, part, now, chosen)
-        try:
-            new = apply_hook(hook, module, inputs, given)
-        finally:
-            hook.moment = None
-        if new is None or self._controllers_off or not isinstance(hook, Controller):
-            new = part
-        if new is not part and function is not None:
-            # A tensor that the user keeps must not be written to by a model that adds in place.
-            new = checked(new, part, point.masks) if new is given else checked(new, part, point.masks).clone()
-        if new is not part and point.name == "hook_tokens":
-            check_ids(new, self._words)
-        if hook.meter is not None:
-            hook.meter.note(part, new, moment)
-        if new is part:
-            return raw
-        if chosen is not None:
-            index = torch.tensor(chosen, device=shown.device)
-            new = shown.index_copy(0, index, new)
-        return laid_out_as(point.unview(new, raw), raw)
-
-    def _chosen(self, one: Attached, shown: Tensor, now: Pass | None) -> list[int] | None:
-        """Return the indices of the rows that a hook acts on; None for all."""
-        wanted = frozenset(one.rows) if one.rows is not None else self._only_rows
-        if wanted is None:
-            return None
-        names = now.rows if now is not None and now.batch else tuple(range(shown.shape[0]))
-        if shown.dim() == 0 or shown.shape[0] != len(names):
-            raise UsageError(
-                f"the rows of a batch cannot be told apart at {one.point.name}", hint="hook all rows there"
-            )
-        chosen = [place for place, name in enumerate(names) if name in wanted]
-        return None if len(chosen) == len(names) else chosen

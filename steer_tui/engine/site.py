@@ -6,6 +6,7 @@ Promises that hooks act in the order of the list, and that nothing of the model 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from torch.utils.hooks import RemovableHandle
 
 from steer_tui.engine.activation import input_of, tensor_of, with_input, with_tensor
 from steer_tui.engine.hooks import Hook, ReadPlain
+from steer_tui.engine.passes import Passes
 from steer_tui.engine.points import HookPoint, Side
 
 
@@ -46,6 +48,7 @@ class Site:
 
     module: nn.Module
     side: Side
+    passes: Passes
     hand_round: HandRound
     is_last: bool = False
     """Whether it is the model's own output: its hooks come before the one that ends the pass."""
@@ -72,8 +75,12 @@ class Site:
         return self.hand_round(self.attached, self.module, (), tensor)
 
     def _after(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
-        raw = tensor_of(output)
+        raw = output if isinstance(output, Tensor) else tensor_of(output)
         if raw is None:
+            return None
+        now = self.passes.current
+        if now is not None and now.waiting is not None:
+            now.waiting.append(functools.partial(self.hand_round, self.attached, module, (), raw.clone()))
             return None
         new = self.hand_round(self.attached, module, args or tuple(kwargs.values())[:1], raw)
         return None if new is raw else with_tensor(output, new)

@@ -38,7 +38,8 @@ class _Waiting(NamedTuple):
     def is_like(self, other: _Waiting) -> bool:
         """Say whether both can be counted as one tensor."""
         mine, its = self.tokens, other.tokens
-        return mine.shape == its.shape and mine.device == its.device and self.has_gaps == other.has_gaps
+        is_bare = self.valid is None and other.valid is None
+        return is_bare and mine.shape == its.shape and mine.device == its.device and self.has_gaps == other.has_gaps
 
     def goes_on_in(self, other: _Waiting) -> bool:
         """Say whether another pass holds the next tokens of the same rows, so that both are counted together."""
@@ -100,8 +101,7 @@ class TokenTraceDetector(ReadyDetector):
     def read_plain(self, activation: Tensor, rows: tuple[int, ...]) -> None:
         """Take the new tokens (B, T, D), none of them padding."""
         self._shape = activation.shape
-        activation = activation.detach() if activation.requires_grad else activation
-        self._take(_Waiting(rows, activation.clone(), None))
+        self._take(_Waiting(rows, activation.detach() if activation.requires_grad else activation, None))
 
     def _take_queries(self, activation: Tensor, moment: Moment) -> None:
         """Take scores or a pattern, (B, H, T, K), without padding and keys that a query cannot see."""
@@ -164,18 +164,19 @@ class TokenTraceDetector(ReadyDetector):
             while count < len(waiting) and first.goes_on_in(waiting[count]):
                 count += 1
             group, waiting = waiting[:count], waiting[count:]
-            table = _table(torch.cat([one.tokens for one in group], dim=1), first.has_gaps)
-            self._keep(first.rows, table.tolist(), first.valid.tolist() if first.valid is not None else None)
+            table = _table(torch.cat([one.tokens for one in group], dim=1), first.has_gaps).tolist()
+            if first.valid is not None:
+                table = [list(compress(*row)) for row in zip(table, first.valid.tolist(), strict=True)]
+            for row, tokens in zip(first.rows, table, strict=True):
+                self._keep(row, tokens)
 
-    def _keep(self, rows: Sequence[int], table: list[Any], lines: list[list[bool]] | None) -> None:
-        """Add tokens, as numbers [row][token]; `lines` is False on padding."""
-        for place, row in enumerate(rows):
-            kept = self._rows.get(row)
-            if kept is None:
-                kept = self._rows[row] = deque(maxlen=self._limit)
-            shown = table[place] if lines is None else list(compress(table[place], lines[place]))
-            kept.extend(map(TokenStatistics._make, shown))
-            self._new[row] = self._new.get(row, 0) + len(shown)
+    def _keep(self, row: int, tokens: list[Any]) -> None:
+        """Add a row's tokens, five numbers each."""
+        kept = self._rows.get(row)
+        if kept is None:
+            kept = self._rows[row] = deque(maxlen=self._limit)
+        kept.extend(map(TokenStatistics._make, tokens))
+        self._new[row] = self._new.get(row, 0) + len(tokens)
 
 
 @torch.inference_mode()
@@ -184,23 +185,32 @@ def fold_together(detectors: Iterable[TokenTraceDetector]) -> None:
     alike: list[list[tuple[TokenTraceDetector, _Waiting]]] = []
     for detector in detectors:
         waiting = detector._waiting
-        if not waiting or any(one.valid is not None or not one.is_like(waiting[0]) for one in waiting):
+        if not waiting:
+            continue
+        first = waiting[0]
+        if first.valid is not None or (len(waiting) > 1 and not all(first.is_like(one) for one in waiting)):
             detector._fold()  # padding, or passes of several shapes, which would lose their order
             continue
         detector._waiting, detector._waiting_tokens = [], 0
-        group = next((group for group in alike if waiting[0].is_like(group[0][1])), None)
-        if group is None:
+        for group in alike:
+            if first.is_like(group[0][1]):
+                break
+        else:
             alike.append(group := [])
-        group.extend((detector, one) for one in waiting)
+        for one in waiting:
+            group.append((detector, one))
     tables = [_table(torch.stack([one.tokens for _, one in group]), group[0][1].has_gaps) for group in alike]
     if not tables:
         return
     parts = [table.flatten(0, -2).to(tables[0].device) for table in tables]
-    flat = iter((parts[0] if len(parts) == 1 else torch.cat(parts)).tolist())
+    flat = (parts[0] if len(parts) == 1 else torch.cat(parts)).tolist()
+    begin = 0
     for group, table in zip(alike, tables, strict=True):
-        _, batch, length, _ = table.shape
+        length = table.shape[-2]
         for detector, one in group:
-            detector._keep(one.rows, [list(islice(flat, length)) for _ in range(batch)], None)
+            for row in one.rows:
+                detector._keep(row, flat[begin : begin + length])
+                begin += length
 
 
 def _flat(activation: Tensor) -> Tensor:

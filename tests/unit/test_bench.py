@@ -11,7 +11,9 @@ from steer_tui.cli import main
 from steer_tui.engine import bench as bench_module
 from steer_tui.engine.bandwidth import bytes_per_token
 from steer_tui.engine.bench import bench
+from steer_tui.engine.hookbench import NONE, SHOWN, WATCHED, bench_hooks
 from steer_tui.engine.random_llama import NumberTokenizer
+from tests.unit.hooktools import is_clean, model_of
 from tests.unit.tiny import left_behind, new_lm
 
 WORKS = ["loop", "model.generate", "steered", "steered, statistics", "a/b", "a/b, statistics", "sweep"]
@@ -80,3 +82,15 @@ def test_the_number_tokenizer_reads_and_writes() -> None:
     ids = tokenizer("abc")["input_ids"]
     assert ids == [47, 48, 49]
     assert tokenizer.decode(torch.tensor(ids).tolist()) == " 47 48 49"
+
+
+def test_the_cost_of_every_hook_is_told_and_the_model_left_clean() -> None:
+    lm = model_of("llama")
+    told: list[tuple[int, int]] = []
+    costs = bench_hooks(lm, rounds=1, tokens=8, on_progress=lambda done, total: told.append((done, total)))
+    names = [cost.hook for cost in costs]
+    assert {NONE, WATCHED, SHOWN, "patch"} <= set(names) and len(set(names)) == len(names)
+    assert all(cost.ratio > 0 and cost.error >= 0 for cost in costs)
+    assert told == [(done, 2 * len(names)) for done in range(1, 2 * len(names) + 1)]
+    assert [cost.hook for cost in bench_hooks(lm, rounds=1, tokens=1, only=[WATCHED])] == [WATCHED]
+    assert is_clean(lm)

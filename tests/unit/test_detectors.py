@@ -165,14 +165,18 @@ class LongStats(RunningStatsDetector):
 @pytest.mark.parametrize("point", ["blocks.1.hook_resid_post", "blocks.0.hook_mlp_out", "model.layers.1", "layer_1"])
 @pytest.mark.parametrize("rows", [None, (0,), (1,), (0, 1), (2,)])
 @pytest.mark.parametrize("prompts", [PROMPT, [PROMPT, PROMPT], ["a", LONG], [LONG, "a"]])
-def test_the_short_way_sees_what_the_long_one_sees(point: str, rows: tuple[int, ...] | None, prompts: Any) -> None:
+@pytest.mark.parametrize("together", [True, False])  # alone, the short way waits for the end of the pass
+def test_the_short_way_sees_what_the_long_one_sees(
+    together: bool, point: str, rows: tuple[int, ...] | None, prompts: Any
+) -> None:
     lm = model_of("llama")
     hooks = [kind(rows=rows) for kind in (TokenTraceDetector, LongTrace, RunningStatsDetector, LongStats)]
     for hook in hooks:
         hook.meter = Meter()
-    with lm.layers.hooked([(point, hook) for hook in hooks]):
-        lm(prompts)
-        lm.generate(SHORT, 5)
+    for turn in [hooks] if together else [hooks[::2], hooks[1::2]]:
+        with lm.layers.hooked([(point, hook) for hook in turn]):
+            lm(prompts)
+            lm.generate(SHORT, 5)
     short, long, counted, counted_long = hooks
     assert short.get_captured() == long.get_captured() and short.shape == long.shape
     found, wanted = counted.get_captured(), counted_long.get_captured()
@@ -194,6 +198,54 @@ def test_the_short_way_leaves_no_graph_and_keeps_copies() -> None:
         assert not waiting.tokens.requires_grad and torch.equal(waiting.tokens, seen[0].detach())
         assert waiting.tokens.data_ptr() != seen[0].data_ptr()
     assert len(short.trace()) == 3
+
+
+def test_what_is_read_at_the_end_of_a_pass_is_as_it_was_at_its_point() -> None:
+    lm = model_of("llama")
+    detectors = [TokenTraceDetector(), TokenTraceDetector()]
+    points = ["blocks.0.hook_resid_post", "blocks.1.hook_resid_post"]
+    _, cache = lm.run_with_cache(SHORT, points)
+    calls: list[int] = []
+
+    def write(module: Any, args: Any, output: Tensor) -> None:
+        calls.append(len(detectors[0].trace()))
+        output.zero_()
+
+    with lm.layers.hooked(list(zip(points, detectors, strict=True))):
+        handle = lm.layers[1].register_forward_hook(write)
+        try:
+            lm(SHORT)
+        finally:
+            handle.remove()
+    count = len(lm.encode(SHORT, raw=True))
+    assert calls == [0]
+    for point, detector in zip(points, detectors, strict=True):
+        wanted = cache[point][0].norm(dim=-1).tolist()
+        assert [token.norm for token in detector.trace()] == pytest.approx(wanted, rel=1e-5) and len(wanted) == count
+    assert is_clean(lm)
+
+
+def test_a_pass_that_breaks_off_leaves_nothing_that_waits() -> None:
+    lm = model_of("llama")
+    detector = TokenTraceDetector()
+    count = len(lm.encode(SHORT, raw=True))
+
+    def fail(module: Any, args: Any, output: Tensor) -> None:
+        raise KeyError("broken")
+
+    with lm.layers.hooked([(0, detector)]):
+        handle = lm.layers[1].register_forward_hook(fail)
+        with pytest.raises(KeyError, match="broken"):
+            lm(SHORT)
+        handle.remove()
+        assert len(detector.trace()) == count
+        lm(SHORT)
+        assert len(detector.trace()) == 2 * count
+    wrong = RunningStatsDetector()
+    with pytest.raises(HookError, match="features were of shape") as error:
+        lm.run_with_hooks(SHORT, [(["blocks.0.hook_resid_post", "hook_logits"], wrong)])
+    assert "hook_logits" in str(error.value) and is_clean(lm)
+    assert lm(SHORT).shape[1] == count
 
 
 def test_the_texts_that_move_a_neuron_most_are_found() -> None:
