@@ -21,6 +21,7 @@ from steer_tui.paths import Paths, find_paths
 from steer_tui.text import one_line
 
 DEMO = "demo"
+OWN_CODE = "brings code of its own, which is never run: loads only if transformers knows the type"
 MAX_RECENT = 12
 _MAX_FILE = 1 << 16
 
@@ -128,7 +129,7 @@ def _choice(ref: str, kind: Kind, folder: Path | None, room: Room, note: str = "
             raise ModelError("is not there any more" if kind != "demo" else "missing from this installation")
         config, files = read_config(folder), weight_files(folder)
         fits = _fits(config, count_tensors(files), room)
-        return ModelChoice(ref, name, kind, size_of(files), fits, note)
+        return ModelChoice(ref, name, kind, size_of(files), fits, note or (OWN_CODE if "auto_map" in config else ""))
     except ModelError as error:
         return ModelChoice(ref, name, kind, size_of(_any_weights(folder)), None, error.message)
 

@@ -115,6 +115,13 @@ def test_only_causal_lms_of_the_cache_are_listed(cache: Path, paths: Paths, name
     assert ("a/one" in refs(paths)) == listed
 
 
+def test_a_model_with_code_of_its_own_says_so(cache: Path, paths: Paths) -> None:
+    put(cache, "models--a--own", {"architectures": ["OwnForCausalLM"], "auto_map": {"AutoConfig": "own.OwnConfig"}})
+    put(cache, "models--b--plain")
+    own, plain = list_models(paths)[1:]
+    assert "code of its own, which is never run" in own.note and plain.note == ""
+
+
 def test_a_model_without_safetensors_says_so(cache: Path, paths: Paths) -> None:
     place = put(cache, "models--a--old", numbers=None)
     (place / "pytorch_model.bin").write_bytes(bytes(30))
