@@ -12,7 +12,6 @@ from steer_tui.engine.activation import laid_out_as
 from steer_tui.engine.hookerror import check_ids, checked, hook_error
 from steer_tui.engine.hooks import Controller, Detector, ReadPlain, apply_hook, user_code_of
 from steer_tui.engine.moment import Moment, Pass, places_of
-from steer_tui.engine.passes import Passes
 from steer_tui.engine.site import Attached
 from steer_tui.errors import UsageError
 
@@ -20,32 +19,31 @@ from steer_tui.errors import UsageError
 class Acting:
     """What holds for all hooks of a model at a time."""
 
-    def __init__(self, passes: Passes, words: int, reset: Callable[[], None]) -> None:
+    def __init__(self, words: int, reset: Callable[[], None]) -> None:
         """Begin.
 
         Args:
-            passes: Of the model.
             words: Rows of its token embedding.
             reset: Takes every hook off.
         """
-        self._passes = passes
         self._words = words
         self._reset = reset
-        self.paused = 0
-        """How many ask that the model runs as if no hook were on."""
         self.controllers_off = 0
         """How many ask that only detectors act."""
         self.only_rows: frozenset[int] | None = None
         """Rows that hooks without rows of their own act on; None for all."""
 
-    def hand_round(self, attached: Sequence[Attached], module: nn.Module, inputs: Any, raw: Tensor) -> Tensor:
+    def hand_round(
+        self, attached: Sequence[Attached], module: nn.Module, inputs: Any, raw: Tensor, now: Pass | None
+    ) -> Tensor:
         """Let the hooks at a point read and change its activation, one after the other.
 
         Args:
             attached: In order.
             module: The module at the point.
             inputs: What it was called with.
-            raw: What it deals in; a copy where the pass is one at whose end hooks act.
+            raw: What it deals in; where hooks wait for the end of the pass, a copy to keep.
+            now: The pass; None where the model was not called as a whole.
 
         Returns:
             What to go on with, the same tensor where no hook changed it.
@@ -53,9 +51,6 @@ class Acting:
         Raises:
             HookError: A hook failed; none is left on the model.
         """
-        if self.paused:
-            return raw
-        now = self._passes.current
         for one in attached:
             hook = one.hook
             if not hook.enabled or (self.controllers_off and not isinstance(hook, Detector)):
@@ -79,11 +74,12 @@ class Acting:
     def _show(self, one: Attached, read_plain: ReadPlain, raw: Tensor, now: Pass, chosen: list[int] | None) -> None:
         """Let a detector read by its short way."""
         rows = now.rows
+        raw = raw if now.waiting is not None else raw.clone()
         if chosen is not None:
             first, last = chosen[0], chosen[-1]
             raw = raw[first : last + 1] if last - first < len(chosen) else raw[chosen]
             rows = tuple(rows[place] for place in chosen)
-        read_plain(raw if now.waiting is not None else raw.clone(), rows)
+        read_plain(raw, rows)
         if one.hook.meter is not None:
             one.hook.meter.pass_by(len(rows) * now.length)
 

@@ -263,7 +263,6 @@ class Decoder:
 
     def _forward(self, ids: Tensor, positions: Tensor, place: Sequence[int]) -> Tensor:
         """Return the logits of the last position, (R, V); `place` says which row of `ids` stands for each row."""
-        self._lm.layers.batch_rows = self.alive
         if self._meter is not None:
             self._meter.at(self.alive, place)
         options: dict[str, Any] = {"past_key_values": self._cache, "use_cache": True, "return_dict": True}
@@ -273,7 +272,8 @@ class Decoder:
             options["position_ids"] = positions
         if "logits_to_keep" in self._accepts:
             options["logits_to_keep"] = 1
-        logits: Tensor = self._lm.model(input_ids=ids, **options).logits[:, -1]
+        with self._lm.layers.run(self.alive):
+            logits: Tensor = self._lm.model(input_ids=ids, **options).logits[:, -1]
         return logits.to(ids.device)  # with a device map, they may lie elsewhere
 
     def _on_block(self, layer: Spot, hidden: Tensor) -> Tensor:

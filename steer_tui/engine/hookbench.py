@@ -2,7 +2,7 @@
 
 Every hook sits on the outputs of all blocks (heads on z, taps on the pattern). A few tokens with hooks and a few
 without take turns in one text, so that a slow spell of the machine hits both: each turn with hooks is compared with the
-turns before and after it, and the ratio is the median over all of them.
+one before and the one after it, and the ratio is the median over all of these pairs.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -28,7 +29,6 @@ from steer_tui.engine.controllers import (
 from steer_tui.engine.coordinated import PatchController, StatisticsController
 from steer_tui.engine.decode import Decoder, Row
 from steer_tui.engine.detectors import LayerActivationDetector, LimitedAccumulator
-from steer_tui.engine.hooked import FwdHooks
 from steer_tui.engine.hooks import Hook
 from steer_tui.engine.hookstatistics import RunningStatsDetector
 from steer_tui.engine.hookvalues import WATCH_SECONDS, HookSpec
@@ -37,6 +37,7 @@ from steer_tui.engine.runhooks import RunHooks
 from steer_tui.engine.selective import HeadController, SelectiveController
 from steer_tui.engine.toptexts import TopKTextsDetector
 from steer_tui.engine.types import Sampling
+from steer_tui.errors import UsageError
 
 NONE = "no hook"
 WATCHED = "mean and std of each token"
@@ -44,6 +45,10 @@ WATCHED = "mean and std of each token"
 SHOWN = "mean and std as they are shown"
 """Likewise, the transfers as the workbench asks for them."""
 _POINT = "blocks.{}.hook_resid_post"
+TIMED_LONGER = (NONE, WATCHED, SHOWN)
+"""What the targets are about."""
+_LONGER = 4
+"""Times as many tokens."""
 _TURN = 4
 """Tokens with hooks, then as many without: few, so that neighbouring turns find the machine alike."""
 PROMPT_TOKENS = 32
@@ -53,7 +58,7 @@ PROMPT_TOKENS = 32
 class _Work:
     """What one run has on."""
 
-    hooks: FwdHooks
+    hooks: Sequence[tuple[Any, Any]]
     bring: Callable[[], object] | None = None
     """Brings to the host what was seen."""
     every: float = 0.0
@@ -86,16 +91,20 @@ def bench_hooks(
     Args:
         lm: The model; its text is thrown away.
         rounds: Rounds that count, after one to warm up.
-        tokens: Tokens with hooks in each round, and about as many without; a whole turn at least.
+        tokens: Tokens with hooks in each round, and about as many without, of most works; a whole turn at least.
         only: Names of works; none for all.
         on_progress: Called with (works done, works in all).
+
+    Raises:
+        UsageError: The model's context has no room for three turns.
     """
     works = {name: make for name, make in _works(lm).items() if not only or name in only}
+    turns = {name: max(1, tokens // _TURN) * (_LONGER if name in TIMED_LONGER else 1) for name in works}
     costs: dict[str, list[tuple[float, float]]] = {name: [] for name in works}
     total = len(works) * (rounds + 1)
     for turn in range(rounds + 1):
         for place, (name, make) in enumerate(works.items()):
-            pairs = _pairs(lm, max(1, tokens // _TURN), make())
+            pairs = _pairs(lm, turns[name], make())
             if turn:
                 costs[name] += pairs
             if on_progress is not None:
@@ -104,15 +113,18 @@ def bench_hooks(
 
 
 def _cost(name: str, pairs: Sequence[tuple[float, float]]) -> HookCost:
+    if not pairs:
+        raise UsageError("no token could be timed", hint="take a model with a longer context")
     ratios = [hooked / plain for plain, hooked in pairs]
-    low, ratio, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
-    # Of a median: 1.253 standard deviations over the root of the count, and a deviation is the quartiles' gap / 1.349.
-    error = 1.253 * (high - low) / 1.349 / math.sqrt(len(ratios))
+    low, ratio, high = statistics.quantiles(ratios, n=4)
+    # Of a median: 1.253 standard deviations over the root of the count, a deviation being the quartiles' gap / 1.349.
+    # Each turn with hooks is in two pairs, which do not count twice.
+    error = 1.253 * (high - low) / 1.349 / math.sqrt(len(ratios) / 2)
     return HookCost(name, ratio, error, 1000 * statistics.median(hooked - plain for plain, hooked in pairs))
 
 
 def _pairs(lm: LanguageModel, turns: int, work: _Work) -> list[tuple[float, float]]:
-    """Return the seconds of a token without hooks and of one with them, for each turn with hooks.
+    """Return the seconds of a token without hooks and of one with them, for each turn with hooks and each beside it.
 
     What is brought for many tokens together is shared out among them.
     """
@@ -136,13 +148,16 @@ def _pairs(lm: LanguageModel, turns: int, work: _Work) -> list[tuple[float, floa
                     work.bring()
                     since = 0.0
                     shared += time.perf_counter() - ended
-            times.append(statistics.median(steps[1:] or steps))  # the first step after a change finds its code cold
+            if len(steps) == _TURN:
+                times.append(statistics.median(steps[1:]))  # the first step after a change finds its code cold
         began = time.perf_counter()
         if work.bring is not None:
             work.bring()
         shared += time.perf_counter() - began
     each = shared / (max(1, len(times) // 2) * _TURN)
-    return [((times[turn - 1] + times[turn + 1]) / 2, times[turn] + each) for turn in range(1, len(times) - 1, 2)]
+    return [
+        (times[beside], times[turn] + each) for turn in range(1, len(times) - 1, 2) for beside in (turn - 1, turn + 1)
+    ]
 
 
 def _row(lm: LanguageModel, tokens: int) -> Row:

@@ -96,7 +96,8 @@ class Detector(Hook):
     read_plain: ReadPlain | None = None
     """Does what `process_activations` does with an activation (B, T, D) without padding, given the names of its rows.
 
-    None where there is no such short way. While every hook has one, a short pass calls them at its end.
+    None where there is no such short way. While every hook of the model has one, on what modules return, they are
+    called at the end of a pass over a few tokens.
     """
 
     @functools.cached_property

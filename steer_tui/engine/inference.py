@@ -29,7 +29,8 @@ def forward(lm: Any, ids: Tensor, mask: Tensor, **options: Any) -> Any:
         options["position_ids"] = positions(mask)
     if not bool(mask.all()) or "position_ids" not in accepted:
         options["attention_mask"] = mask
-    return lm.model(input_ids=ids, use_cache=False, return_dict=True, **options)
+    with lm.layers.run():
+        return lm.model(input_ids=ids, use_cache=False, return_dict=True, **options)
 
 
 def batch_of(lm: Any, prompt: Prompt, raw: bool = True) -> tuple[Tensor, Tensor]:

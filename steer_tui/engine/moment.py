@@ -29,7 +29,7 @@ class Pass:
             args: Positional arguments of the call.
             kwargs: Named ones.
             number: Counts the passes of this model.
-            rows: What the rows of the batch are called; None numbers them.
+            rows: What the rows of the batch are called; None, or names for another number of rows, numbers them.
         """
         ids, embedded = kwargs.get("input_ids", args[0] if args else None), kwargs.get("inputs_embeds")
         self.ids: Tensor | None = ids if isinstance(ids, Tensor) and ids.dim() == 2 else None
@@ -37,7 +37,8 @@ class Pass:
         shape = self.ids.shape if self.ids is not None else embedded.shape[:2] if embedded is not None else (0, 0)
         self.batch, self.length = int(shape[0]), int(shape[1])
         self.number = number
-        self.rows: tuple[int, ...] = tuple(rows) if rows is not None else tuple(range(self.batch))
+        is_named = rows is not None and len(rows) == (self.batch or len(rows))
+        self.rows: tuple[int, ...] = tuple(rows if rows is not None and is_named else range(self.batch))
         mask, given = kwargs.get("attention_mask"), kwargs.get("position_ids")
         self._mask: Tensor | None = mask if isinstance(mask, Tensor) and mask.dim() == 2 else None
         self._given: Tensor | None = given if isinstance(given, Tensor) and given.dim() == 2 else None
@@ -48,7 +49,7 @@ class Pass:
         self.plain_shape: tuple[int, ...] | None = None
         """The last shape that `fits` found to fit, for what asks at every block."""
         self.waiting: list[Callable[[], object]] | None = None
-        """What acts at the end of the pass; None where hooks act inside it."""
+        """What acts when the pass ends, on copies; None where hooks act inside it."""
         self._places: dict[Collection[int], list[int] | None] = {}
 
     @property
@@ -80,6 +81,18 @@ class Pass:
             self._whole = (None if whole is None or bool(whole.all()) else whole,)
         known = self._whole[0]
         return None if known is None or known.shape[1] < count else known[:, -count:]
+
+    def settle(self) -> None:
+        """Let what waits act, and nothing wait any more."""
+        waiting = self.waiting
+        if waiting is None:
+            return
+        self.waiting = []
+        try:
+            for act in waiting:
+                act()
+        finally:
+            self.waiting = None
 
     def fits(self, activation: Tensor) -> bool:
         """Say whether an activation has three axes, the first two those of this pass, and no padding."""

@@ -7,7 +7,7 @@ and that a model without hooks runs as if this file did not exist. Not for use f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from torch import nn
@@ -30,7 +30,7 @@ class Layers:
         self._blocks: tuple[nn.Module, ...] = lm.structure.blocks
         self._where = Where(lm, self.paused)
         self._passes = Passes(lm.model)
-        self._acting = Acting(self._passes, int(lm.structure.embed.weight.shape[0]), self.reset)
+        self._acting = Acting(int(lm.structure.embed.weight.shape[0]), self.reset)
         self._sites = Sites(lm, self._passes, self._acting.hand_round)
         self._attached: list[Attached] = []
 
@@ -58,14 +58,9 @@ class Layers:
         """The hooks that are on, in order."""
         return tuple(self._attached)
 
-    @property
-    def batch_rows(self) -> Sequence[int] | None:
-        """Names of the rows of the coming passes, for a batch that rows leave; None numbers them."""
-        return self._passes.batch_rows
-
-    @batch_rows.setter
-    def batch_rows(self, rows: Sequence[int] | None) -> None:
-        self._passes.batch_rows = rows
+    def run(self, rows: Sequence[int] | None = None) -> AbstractContextManager[None]:
+        """Run the model inside: names for the rows of a batch that rows leave, nothing left where it is broken off."""
+        return self._passes.run(rows)
 
     def find(self, signature: Signature, hook_type: HookType = HookType.FORWARD) -> HookPoint:
         """Return the point that a name, module path, module, `layer_3`, 3 or ("z", 3) means.
@@ -168,23 +163,23 @@ class Layers:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Let the model run inside as if no hook were on."""
-        self._acting.paused += 1
+        self._passes.paused += 1
         try:
             yield
         finally:
-            self._acting.paused -= 1
+            self._passes.paused -= 1
 
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Have no hook on inside but those that are put on inside; the others are back afterwards."""
-        before, rows, names, paused = self._attached, self._acting.only_rows, self.batch_rows, self._acting.paused
+        before, rows, paused = self._attached, self._acting.only_rows, self._passes.paused
         self._keep([])
-        self._acting.only_rows, self.batch_rows, self._acting.paused = None, None, 0
+        self._acting.only_rows, self._passes.paused = None, 0
         try:
             yield
         finally:
             self._keep(before)
-            self._acting.only_rows, self.batch_rows, self._acting.paused = rows, names, paused
+            self._acting.only_rows, self._passes.paused = rows, paused
 
     @contextmanager
     def without_controllers(self) -> Iterator[None]:
@@ -203,7 +198,6 @@ class Layers:
             yield
         finally:
             self._acting.only_rows = before
-            self.batch_rows = None
 
     def come_last(self) -> None:
         """Act after every other torch hook that is on the same modules by now: read a block's output as steered."""
@@ -223,6 +217,7 @@ class Layers:
         before = self._attached
         if attached == before:
             return
+        self._passes.settle()
         self._attached = attached
         try:
             self._sites.cover(attached)

@@ -16,6 +16,7 @@ from torch.utils.hooks import RemovableHandle
 
 from steer_tui.engine.activation import input_of, tensor_of, with_input, with_tensor
 from steer_tui.engine.hooks import Hook, ReadPlain
+from steer_tui.engine.moment import Pass
 from steer_tui.engine.passes import Passes
 from steer_tui.engine.points import HookPoint, Side
 
@@ -38,8 +39,8 @@ class Attached:
         return self.hook.enabled
 
 
-HandRound = Callable[[Sequence[Attached], nn.Module, Any, Tensor], Tensor]
-"""(hooks in order, module, its inputs, activation) -> what to go on with, the same tensor where none changed it."""
+HandRound = Callable[[Sequence[Attached], nn.Module, Any, Tensor, Pass | None], Tensor]
+"""(hooks, module, its inputs, activation, pass) -> what to go on with, the same tensor where no hook changed it."""
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Site:
     _handle: RemovableHandle | None = None
 
     def install(self) -> None:
-        """Be on the module from the next pass on; sides inside attention are opened by the registry."""
+        """Be on the module from the next pass on; sides inside attention are opened by `Sites`."""
         if self.side == "output":
             self._handle = self.module.register_forward_hook(self._after, with_kwargs=True, prepend=self.is_last)
         elif self.side == "input":
@@ -72,24 +73,28 @@ class Site:
 
     def tap(self, tensor: Tensor) -> Tensor:
         """Hand round a tensor inside attention."""
-        return self.hand_round(self.attached, self.module, (), tensor)
+        return self._act((), tensor)
+
+    def _act(self, inputs: Any, raw: Tensor) -> Tensor:
+        passes = self.passes
+        return raw if passes.paused else self.hand_round(self.attached, self.module, inputs, raw, passes.current)
 
     def _after(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
         raw = output if isinstance(output, Tensor) else tensor_of(output)
         if raw is None:
             return None
         now = self.passes.current
-        if now is not None and now.waiting is not None:
-            now.waiting.append(functools.partial(self.hand_round, self.attached, module, (), raw.clone()))
+        if now is not None and now.waiting is not None and not self.passes.paused:
+            now.waiting.append(functools.partial(self.hand_round, self.attached, module, (), raw.clone(), now))
             return None
-        new = self.hand_round(self.attached, module, args or tuple(kwargs.values())[:1], raw)
+        new = self._act(args or tuple(kwargs.values())[:1], raw)
         return None if new is raw else with_tensor(output, new)
 
     def _before(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         raw = input_of(args, kwargs)
         if raw is None:
             return None
-        new = self.hand_round(self.attached, module, args, raw)
+        new = self._act(args, raw)
         return None if new is raw else with_input(args, kwargs, new)
 
     def _within(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -97,6 +102,6 @@ class Site:
         if raw is None:
             return
         shown = raw.clone()  # what hooks keep must not change with the tensor that is written to
-        new = self.hand_round(self.attached, module, args, shown)
+        new = self._act(args, shown)
         if new is not shown:
             raw.copy_(new)

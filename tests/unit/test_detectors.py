@@ -200,54 +200,6 @@ def test_the_short_way_leaves_no_graph_and_keeps_copies() -> None:
     assert len(short.trace()) == 3
 
 
-def test_what_is_read_at_the_end_of_a_pass_is_as_it_was_at_its_point() -> None:
-    lm = model_of("llama")
-    detectors = [TokenTraceDetector(), TokenTraceDetector()]
-    points = ["blocks.0.hook_resid_post", "blocks.1.hook_resid_post"]
-    _, cache = lm.run_with_cache(SHORT, points)
-    calls: list[int] = []
-
-    def write(module: Any, args: Any, output: Tensor) -> None:
-        calls.append(len(detectors[0].trace()))
-        output.zero_()
-
-    with lm.layers.hooked(list(zip(points, detectors, strict=True))):
-        handle = lm.layers[1].register_forward_hook(write)
-        try:
-            lm(SHORT)
-        finally:
-            handle.remove()
-    count = len(lm.encode(SHORT, raw=True))
-    assert calls == [0]
-    for point, detector in zip(points, detectors, strict=True):
-        wanted = cache[point][0].norm(dim=-1).tolist()
-        assert [token.norm for token in detector.trace()] == pytest.approx(wanted, rel=1e-5) and len(wanted) == count
-    assert is_clean(lm)
-
-
-def test_a_pass_that_breaks_off_leaves_nothing_that_waits() -> None:
-    lm = model_of("llama")
-    detector = TokenTraceDetector()
-    count = len(lm.encode(SHORT, raw=True))
-
-    def fail(module: Any, args: Any, output: Tensor) -> None:
-        raise KeyError("broken")
-
-    with lm.layers.hooked([(0, detector)]):
-        handle = lm.layers[1].register_forward_hook(fail)
-        with pytest.raises(KeyError, match="broken"):
-            lm(SHORT)
-        handle.remove()
-        assert len(detector.trace()) == count
-        lm(SHORT)
-        assert len(detector.trace()) == 2 * count
-    wrong = RunningStatsDetector()
-    with pytest.raises(HookError, match="features were of shape") as error:
-        lm.run_with_hooks(SHORT, [(["blocks.0.hook_resid_post", "hook_logits"], wrong)])
-    assert "hook_logits" in str(error.value) and is_clean(lm)
-    assert lm(SHORT).shape[1] == count
-
-
 def test_the_texts_that_move_a_neuron_most_are_found() -> None:
     lm = model_of("llama")
     texts = [SHORT, LONG, PROMPT, "She walked to the station"]
