@@ -52,10 +52,11 @@ def with_hooks(request: Request, lm: LanguageModel, lines: tuple[HookSpec, ...],
 
     placed = placed_specs(lm, file)
     if not placed and not any(spec.kind == FILE for spec in lines):
-        names = ", ".join(file)
+        names, first = ", ".join(file), next(iter(file))
+        first = f"{FILE},name={first}" if first in {kind.name for kind in KINDS} else first
         raise UsageError(
             f"{file.path.name} puts no hook anywhere: it defines {one_line(names)}",
-            hint=f"write HOOKS = [(point, {next(iter(file))})] in it, or --hook POINT={next(iter(file))}",
+            hint=f"write HOOKS = [(point, {next(iter(file))})] in it, or --hook POINT={first}",
         )
     return replace(request, hooks=(*placed, *lines), hook_file=str(file.path))
 

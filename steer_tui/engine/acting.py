@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from steer_tui.engine.activation import laid_out_as
-from steer_tui.engine.hookerror import check_ids, checked, hook_error
+from steer_tui.engine.hookerror import check_ids, checked, hook_error, is_ctrl_c
 from steer_tui.engine.hooks import Controller, Detector, ReadPlain, apply_hook, user_code_of
 from steer_tui.engine.moment import Moment, Pass, places_of
 from steer_tui.engine.site import Attached
@@ -65,7 +65,9 @@ class Acting:
                     self._show(one, one.read_plain, raw, now, chosen)
             except torch.OutOfMemoryError:
                 raise
-            except (Exception, SystemExit) as error:  # a hook that leaves the program would leave it half hooked
+            except BaseException as error:  # a hook that leaves the program would leave it half hooked
+                if is_ctrl_c(error):
+                    raise
                 self._reset()
                 function = user_code_of(hook) or apply_hook
                 raise hook_error(error, hook.label or hook.name, one.point.name, function) from error

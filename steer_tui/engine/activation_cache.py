@@ -36,7 +36,7 @@ class ActivationCache(Mapping[str, Tensor]):
             return self._tensors[key]
         try:
             name = self._find(key).name
-        except UsageError:
+        except (UsageError, TypeError):
             name = str(key)
         if name not in self._tensors:
             raise _missing(name, self._tensors)
@@ -121,6 +121,22 @@ def predicted_bytes(points: Sequence[HookPoint], rows: int, tokens: int, element
                 size *= number
             total += size * (8 if point.name == "hook_tokens" else element_size)
     return total
+
+
+def usable_device(device: str | torch.device) -> torch.device:
+    """Return a device that can keep numbers.
+
+    Raises:
+        UsageError: It is not there.
+    """
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise UsageError(f"activations cannot be kept on {device!r}", hint="such as device='cpu'") from error
+    if found.type == "meta":
+        raise UsageError("device 'meta' keeps no numbers", hint="such as device='cpu'")
+    return found
 
 
 def check_room(wanted: int, device: torch.device, limit: int | None) -> None:

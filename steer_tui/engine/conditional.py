@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from steer_tui.engine.controllers import Edit, ReadyController, called, finite, let, row_by_row
+from steer_tui.engine.hookkinds import MOST_INDEX
 from steer_tui.engine.hooks import function_name
 from steer_tui.engine.moment import Moment
 from steer_tui.errors import UsageError
@@ -67,7 +68,7 @@ class ConditionalController(ReadyController):
     def __init__(
         self,
         layer_signature: str | int | None = None,
-        condition_fn: Condition | None = None,
+        condition_fn: Condition | float | None = None,
         modification_fn: Edit = _larger,
         *,
         threshold: float | None = None,
@@ -77,14 +78,17 @@ class ConditionalController(ReadyController):
 
         Args:
             layer_signature: Where it belongs; the registry's argument wins.
-            condition_fn: Whether to act; None needs a threshold.
+            condition_fn: Whether to act; a number is a threshold.
             modification_fn: What to do; by default, times 1.5.
-            threshold: Act where the mean of the absolute values lies above it.
+            threshold: Act where the mean of the absolute values lies above it; 1 where nothing else is said.
             options: As for every ready-made controller: hook_type, hook_id, rows.
         """
         super().__init__(layer_signature, **options)
-        if (condition_fn is None) == (threshold is None):
+        if condition_fn is not None and threshold is not None:
             raise UsageError("give either a condition or a threshold")
+        if condition_fn is None or isinstance(condition_fn, (int, float)):
+            condition_fn, threshold = None, condition_fn if condition_fn is not None else threshold
+            threshold = 1.0 if threshold is None else threshold
         self.threshold = finite("threshold", threshold) if threshold is not None else None
         self.condition_fn: Condition = called(condition_fn) if condition_fn is not None else self._is_above
         self.modification_fn = called(modification_fn)
@@ -156,6 +160,8 @@ class TokenConditionalController(ReadyController):
             raise UsageError("no token is named", hint="give token_indices or token_ids")
         if any(index < 0 for index in self.token_indices):
             raise UsageError("positions count from the start of the text, from 0")
+        if max(self.token_indices | self.token_ids) > MOST_INDEX:
+            raise UsageError(f"{max(self.token_indices | self.token_ids)} is out of range")
 
     @property
     def user_code(self) -> Callable[..., Any]:

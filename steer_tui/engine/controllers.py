@@ -201,6 +201,8 @@ class ClampController(ReadyController):
             raise UsageError("a clamp needs a bound", hint="give low, high or both")
         if low is not None and high is not None and low > high:
             raise UsageError(f"the lower bound {low} lies above the upper bound {high}")
+        if any(bound is not None and math.isnan(bound) for bound in (low, high)):
+            raise UsageError("a bound is NaN")
         self.low, self.high = low, high
 
     def edit(self, activation: Tensor, moment: Moment) -> Tensor:
@@ -231,7 +233,7 @@ class NormaliseController(ReadyController):
         super().__init__(layer_signature, **options)
         if kind not in ("standard", "length"):
             raise UsageError(f"kind {kind!r} is unknown", hint="standard or length")
-        self.kind, self.length, self.eps = kind, finite("length", length), eps
+        self.kind, self.length, self.eps = kind, finite("length", length), finite("eps", eps)
 
     def edit(self, activation: Tensor, moment: Moment) -> Tensor:
         """Return the activation normalised, in float32 inside."""

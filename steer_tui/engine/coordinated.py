@@ -138,7 +138,7 @@ class PatchController(ReadyController):
         if cache is None:
             raise UsageError("there is nothing to patch from", hint="give a cache of run_with_cache or a tensor")
         self.cache = cache
-        self.positions = set(positions) if positions is not None else None
+        self.positions = set(places("position", positions)) if positions is not None else None
         self.heads = places("head", heads) if heads is not None else None
 
     def edit(self, activation: Tensor, moment: Moment) -> Tensor:

@@ -155,7 +155,8 @@ def _compare(lm: Any, folder: Path) -> None:
         ours = forward(lm, ids.to(lm.device), torch.ones_like(ids).to(lm.device)).logits.float().cpu()
         theirs = again(ids).logits.float()
     gap = float((ours - theirs).abs().max())
-    room = 64 * torch.finfo(lm.dtype).eps * max(1.0, float(ours.abs().max()))
+    digits = 64 if lm.dtype.itemsize >= 4 else 8
+    room = digits * torch.finfo(lm.dtype).eps * max(1.0, float(ours.abs().max()))
     if not gap <= room:
         raise ModelError(
             f"the exported model's logits differ by {gap:.2g}",

@@ -5,6 +5,7 @@ Knows rows and text; nothing of screens, files or threads, save that `Controls` 
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -156,7 +157,7 @@ class _Run:
 
     def go(self, on_step: Callable[[Step], None] | None, hooks: FwdHooks) -> RunResult:
         """Run to the end."""
-        began = time.perf_counter()
+        began, hooks = time.perf_counter(), tuple(hooks)
         rows = [
             Row(self._prompt_ids, self._terms, self._request.sampling),
             Row(self._prompt_ids, (), self._request.sampling),
@@ -166,7 +167,7 @@ class _Run:
         steps = 0
         decoding = began
         own = self._hooks.put(self._request.hooks, self._request.hook_file, 0) or ()
-        acts = bool(self._terms or self._hooks.acting or tuple(hooks) or self._lm.layers.attached)
+        acts = bool(self._terms or self._hooks.acting or hooks or self._lm.layers.attached)
         with Decoder(self._lm, rows, watch=watch, hooks=hooks, hook_rows=(STEERED,)) as decoder:
             decoder.hook(own)
             decoder.follow({name: self._vectors[name] for name in self._recipe.names})
@@ -235,6 +236,11 @@ class _Run:
             self._controls.on_refused(error)
 
     def _take(self, index: int, drawn: list[Drawn], change: Change | None) -> Step:
+        if any(math.isnan(token.logprob) for token in drawn):
+            raise UsageError(
+                f"the model's numbers overflow at token {index + 1}: no next token can be told",
+                hint="lower the strengths of the recipe or the factors of the hooks",
+            )
         tokens = {token.row: self._branches[token.row].take(token) for token in drawn}
         recipe = change.recipe if change is not None and change.recipe != self._told else None
         self._told = self._told if recipe is None else recipe

@@ -164,13 +164,19 @@ class Hooked:
 
         Raises:
             OutOfMemory: The activations would not fit; nothing has run.
-            UsageError: A point does not exist or cannot be had.
+            UsageError: A point does not exist or cannot be had, or the device is not there.
         """
-        from steer_tui.engine.activation_cache import ActivationCache, CacheWriter, check_room, predicted_bytes
+        from steer_tui.engine.activation_cache import (
+            ActivationCache,
+            CacheWriter,
+            check_room,
+            predicted_bytes,
+            usable_device,
+        )
 
         ids, mask = batch_of(self, prompt, raw)
         points = self.layers.matching(names_filter if names_filter is not None else lambda name: True)
-        where = torch.device(device) if device is not None else self.device
+        where = self.device if device is None else usable_device(device)
         needed = predicted_bytes(points, ids.shape[0], ids.shape[1], self.dtype.itemsize)
         check_room(needed, where, limit_bytes)
         cache = ActivationCache(len(self.layers), self.layers.find, mask)

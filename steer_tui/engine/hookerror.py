@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sysconfig
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -84,7 +85,12 @@ def _refuse_new(new: Tensor, old: Tensor, masks: bool) -> None:
             raise WrongActivation(f"it returned {name}")
 
 
-def hook_error(error: Exception | SystemExit, hook: str, point: str, function: Callable[..., Any]) -> HookError:
+def is_ctrl_c(error: BaseException) -> bool:
+    """Say whether a person wants out: Ctrl-C reaches the main thread alone, anything else comes from a hook's code."""
+    return isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()
+
+
+def hook_error(error: BaseException, hook: str, point: str, function: Callable[..., Any]) -> HookError:
     """Return the one error for what a hook raised.
 
     Args:
@@ -106,7 +112,7 @@ def hook_error(error: Exception | SystemExit, hook: str, point: str, function: C
     )
 
 
-def _said(error: Exception | SystemExit) -> str:
+def _said(error: BaseException) -> str:
     """Return an error's text, which a user's own class may fail to give."""
     try:
         return str(error)

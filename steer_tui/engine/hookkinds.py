@@ -15,6 +15,7 @@ number or nothing."""
 
 
 MOST = 1_000_000
+MOST_INDEX = 2**31 - 1
 """Greatest whole number that a hook may be given."""
 
 
@@ -163,7 +164,7 @@ def checked_value(parameter: Parameter, value: Any) -> Any:
         return value
     if form == "count" and _is_whole(value) and 1 <= value <= MOST:
         return value
-    if form == "indices" and isinstance(value, (tuple, list)) and all(_is_whole(one) and one >= 0 for one in value):
+    if form == "indices" and isinstance(value, (tuple, list)) and all(map(_is_index, value)):
         return tuple(value)
     if form == "choice" and value in parameter.choices:
         return value
@@ -180,7 +181,9 @@ def format_value(value: Any) -> str:
         return ""
     if isinstance(value, (tuple, list)):
         return ",".join(str(part) for part in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    return str(value)
 
 
 _WORDS = {
@@ -203,6 +206,10 @@ def _is_number(value: Any) -> bool:
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_index(value: Any) -> bool:
+    return _is_whole(value) and 0 <= value <= MOST_INDEX
 
 
 def _at_least_one(number: int) -> int:

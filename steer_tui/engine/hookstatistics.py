@@ -27,6 +27,8 @@ def tokens_of(detector: ReadyDetector, activation: Tensor) -> Tensor:
     if "pos" in axes and "key" in axes:
         mask = moment.mask()
         kept = activation.new_ones(()).bool().expand(activation.shape) if mask is None else mask.expand_as(activation)
+        if moment.point is not None and moment.point.side == "attn_scores":
+            kept = kept & (activation > torch.finfo(activation.dtype).min / 2)  # what no query looks at has no score
         return activation.movedim(1, -1)[kept.movedim(1, -1)[..., 0]]
     if not axes:
         return activation.reshape(-1, activation.shape[-1]) if activation.dim() else activation.reshape(1, 1)

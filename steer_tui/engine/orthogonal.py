@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from steer_tui.engine.bias import tolerance, trial_gap
+from steer_tui.engine.bias import try_edit
 from steer_tui.engine.controllers import ProjectOutController, told
 from steer_tui.engine.pointfinder import linear_sizes
 from steer_tui.engine.points import HookPoint
@@ -44,8 +44,8 @@ def orthogonal_edit(lm: Any, direction: Tensor) -> WeightEdit:
     unit = direction.detach().float().cpu()
     unit = unit / unit.norm()
     edit = WeightEdit("direction taken out of what writes the residual stream", list(_changes(lm, unit)), lm.edits)
-    gap, moved = trial_gap(lm, edit, [(point, ProjectOutController(None, unit)) for point in writing_points(lm)])
-    if not gap <= tolerance(lm, moved) or _share_left(lm, edit, unit) > _MOST_LEFT:
+    trial = try_edit(lm, edit, [(point, ProjectOutController(None, unit)) for point in writing_points(lm)])
+    if not trial.is_same or _share_left(lm, edit, unit) > _MOST_LEFT:
         raise UsageError(
             "this architecture does more to what it writes than add it to the residual stream, so that no change of "
             "weights takes a direction out",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from steer_tui.engine.controllers import ReadyController, finite
+from steer_tui.engine.hookkinds import MOST_INDEX
 from steer_tui.engine.hookstatistics import RunningStatsDetector
 from steer_tui.engine.moment import Moment
 from steer_tui.errors import ShapeMismatch, UsageError
@@ -110,12 +111,14 @@ class HeadController(ReadyController):
 
 
 def places(what: str, indices: Sequence[int]) -> tuple[int, ...]:
-    """Return indices from 0, refusing none and negative ones."""
+    """Return indices from 0, refusing none, negative ones and those that no tensor has."""
     found = tuple(sorted({int(index) for index in indices}))
     if not found:
         raise UsageError(f"no {what} is named", hint=f"give at least one {what}")
     if found[0] < 0:
         raise UsageError(f"{what} {found[0]} is negative", hint="they are numbered from 0")
+    if found[-1] > MOST_INDEX:
+        raise UsageError(f"{what} {found[-1]} is out of range")
     return found
 
 

@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from steer_tui.engine.digest import file_digest
+from steer_tui.engine.hookerror import is_ctrl_c
 from steer_tui.engine.hooks import Controller, Detector, Hook, as_hook, function_name
 from steer_tui.errors import UsageError
 from steer_tui.files import expanded
@@ -167,17 +168,22 @@ def _run(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     before = sys.modules.get(name)
     sys.modules[name] = module  # dataclasses and pickling look their own module up
+    sys.path.insert(0, str(path.parent))  # its neighbours can be imported, as from any script
     try:
         with tokenize.open(path) as file:
             source = file.read()
         linecache.checkcache(str(path))
         exec(compile(source, str(path), "exec"), vars(module))
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         if before is None:
             del sys.modules[name]
         else:
             sys.modules[name] = before
+        if is_ctrl_c(error):
+            raise
         raise _file_error(path, error) from error
+    finally:
+        sys.path.remove(str(path.parent))
     return module
 
 
@@ -255,7 +261,9 @@ def _made(cls: type[Hook], path: Path, arguments: Mapping[str, Any]) -> Hook:
     """
     try:
         hook = cls(**arguments)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if is_ctrl_c(error):
+            raise
         raise _file_error(path, error) from error
     return _set_up(hook, path)
 

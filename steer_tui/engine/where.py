@@ -9,11 +9,12 @@ from typing import Any
 
 from torch import nn
 
-from steer_tui.engine.hooks import HookType
+from steer_tui.engine.hooks import HookType, function_name
 from steer_tui.engine.pointfinder import PointFinder
 from steer_tui.engine.points import HookPoint, PointTable
 from steer_tui.engine.probe import probe
-from steer_tui.errors import UsageError
+from steer_tui.errors import SteerError, UsageError
+from steer_tui.text import one_line
 
 Signature = str | int | tuple[str, int] | nn.Module
 Wanted = Signature | Callable[[str], bool] | Iterable[Signature]
@@ -74,7 +75,13 @@ class Where:
         if isinstance(wanted, (nn.Module, str, int)) or _is_short(wanted):
             return [self.find(wanted, hook_type)]  # type: ignore[arg-type]
         if callable(wanted):
-            return self.table.matching(wanted)
+            try:
+                return self.table.matching(wanted)
+            except SteerError:
+                raise
+            except Exception as error:  # a filter is a user's function
+                what = one_line(f"{type(error).__name__}: {error}")
+                raise UsageError(f"the filter {function_name(wanted)} failed: {what}") from error
         if not isinstance(wanted, Iterable):
             return [self.find(wanted, hook_type)]
         return [self.find(signature, hook_type) for signature in wanted]

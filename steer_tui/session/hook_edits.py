@@ -88,6 +88,12 @@ def toggle_watch(hooks: Hooks, point: str, rows: tuple[int, ...] | None = None) 
     return kept if len(kept) != len(hooks) else (*hooks, HookSpec(point, WATCH, rows=rows))
 
 
+def add(hooks: Hooks, *specs: HookSpec) -> Hooks:
+    """Put hooks on after those that are there, and before what watches: a watch shows what goes on from its point."""
+    place = 1 + max((index for index, spec in enumerate(hooks) if not is_watch(spec)), default=-1)
+    return (*hooks[:place], *specs, *hooks[place:])
+
+
 def switch(hooks: Hooks, index: int) -> Hooks:
     """Switch a hook on or off."""
     return put(hooks, index, replace(hooks[index], enabled=not hooks[index].enabled))

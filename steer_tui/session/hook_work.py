@@ -54,7 +54,7 @@ class HookWork:
             quick = {"quick": True} if self._shop.is_streaming else {}
             points = self._shop.tools.point_infos(self._shop.lm, **quick)
             task.end(PointsListed(info.fingerprint, points, not quick))
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             task.end(PointsFailed(*explain(error, "listing hook points")))
 
     def _load(self, task: Task, command: LoadHookFile) -> None:
@@ -99,7 +99,7 @@ class HookWork:
                 continue
             try:
                 self._shop.tools.build_hook(self._shop.lm, spec, shelf.vectors, file)
-            except (Exception, SystemExit) as error:
+            except BaseException as error:
                 problems.append((spec, explain(error, "making a hook")[0]))
         task.end(HooksChecked(command.specs, tuple(problems)))
 

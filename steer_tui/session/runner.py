@@ -173,6 +173,10 @@ class Engine:
                 do(task)
             except Interrupted as error:  # it came when the work was over already
                 task.end(task.command.refused(str(error), None))
+            except BaseException as error:  # whatever a user's code raises, this thread goes on
+                from steer_tui.session.troubles import explain
+
+                task.end(task.command.refused(*explain(error, "the work")))
             self._let_go()
 
     def _let_go(self) -> None:

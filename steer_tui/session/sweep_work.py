@@ -59,7 +59,7 @@ class SweepWork:
             self._end(task, _End(uid, result.complete, best, time.monotonic() - began, notes))
         except Cancelled:
             task.end(SweepFinished(uid, False, 0.0))
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             message, hint = explain(error, "a sweep")
             self._shop.journal.write(lambda journal: journal.sweeps.fail(uid, message))
             task.end(SweepFailed(uid, message, hint))

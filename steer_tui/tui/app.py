@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -148,6 +149,11 @@ class SteerApp(QuickApp):
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Return our own variables as they are where a theme says nothing of them."""
         return own_variables(self.current_theme)
+
+    def _print(self, text: str, stderr: bool = False) -> None:
+        """Write what a hook of the user's prints to the log: that is descriptor 1 while the screen has the terminal."""
+        with contextlib.suppress(OSError):
+            os.write(1, text.encode("utf-8", "replace"))
 
     # Actions
 

@@ -100,13 +100,24 @@ class InspectScreen(PointActions):
         hooks = bool(app.bench.hooks)
         number = "" if self.numbers(watches=False) else "no hook yet: c on a point puts one on it"
         block = "" if hooks else "nothing to move: c puts a hook on a point, space watches one"
-        free = ("baseline", "write_prompt", "zoom", "raw", "temperature", "top_p", "top_k", "max_tokens", "seed")
+        free = (
+            "baseline",
+            "filter",
+            "write_prompt",
+            "zoom",
+            "raw",
+            "temperature",
+            "top_p",
+            "top_k",
+            "max_tokens",
+            "seed",
+        )
         return {
             **dict.fromkeys(free, ""),
             **dict.fromkeys(("run", "run_new_seed"), run),
             "repeat": run or ("" if app.last_request else "nothing to repeat: r runs"),
             "undo": "" if app.bench.can_undo else "nothing to undo",
-            **dict.fromkeys(("filter", "watch", "put_hook"), points if self.place == POINTS else ""),
+            **dict.fromkeys(("watch", "put_hook"), points if self.place == POINTS else ""),
             **dict.fromkeys(("weaker", "stronger", "weaker_fine", "stronger_fine", "zero"), number),
             **dict.fromkeys(("layers_down", "layers_up"), block),
             "remove_hook": "" if hooks else "nothing to remove",

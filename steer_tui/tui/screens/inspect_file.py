@@ -11,6 +11,7 @@ from pathlib import Path
 
 from steer_tui.engine.hookvalues import FILE, HookSpec
 from steer_tui.files import expanded
+from steer_tui.session import hook_edits as edit
 from steer_tui.session.hook_messages import HookFileFailed, HookFileLoaded, LoadHookFile, OwnHookInfo
 from steer_tui.session.hook_work import stamp_of
 from steer_tui.tui.screens.inspect_panes import InspectPanes
@@ -128,7 +129,7 @@ class FileActions(InspectPanes):
         elif not event.is_reload:
             placed = (HookSpec(point, FILE, (("name", own.name),)) for own in event.hooks for point in own.points)
             there = {(spec.point, spec.values) for spec in hooks if spec.kind == FILE}
-            hooks = (*hooks, *(spec for spec in placed if (spec.point, spec.values) not in there))
+            hooks = edit.add(hooks, *(spec for spec in placed if (spec.point, spec.values) not in there))
         added = len(hooks) - len(app.bench.hooks) + lost
         app.change(app.bench.set_hooks(hooks, event.path))
         self.file_changed()

@@ -166,7 +166,7 @@ class HookActions(FileActions):
             spec = HookSpec(point, FILE, (("name", name),))
         else:
             spec = edit.new_hook(point, find_kind(kind), self._first_vector())
-        self.put_hooks((*self.bench_app.bench.hooks, spec))
+        self.put_hooks(edit.add(self.bench_app.bench.hooks, spec))
         self.go_to(ATTACHED)
         self.attached.open(len(self.attached.hooks) - 1, at_first=True)
         parameter = self.attached.parameter
