@@ -47,7 +47,11 @@ def run(options: Options, args: argparse.Namespace) -> int:
         on_step: Callable[[Step], None] = printer.take
         if args.json:
             on_step = _bar(progress, request.sampling.max_tokens)
-        result = generate(lm, request, vectors, on_step=on_step, controls=controls, file=file)
+        try:
+            result = generate(lm, request, vectors, on_step=on_step, controls=controls, file=file)
+        except BaseException:
+            printer.break_off()
+            raise
     if args.json:
         print_json(result.to_json())
     else:
@@ -99,6 +103,12 @@ class _Printer:
             self._write("baseline", result.baseline.text[len(self._written["baseline"]) :])
         self._out.write("\n")
         self._out.flush()
+
+    def break_off(self) -> None:
+        """End the line that has begun, so that an error stands on its own."""
+        if self._current:
+            self._out.write("\n")
+            self._out.flush()
 
     def _write(self, branch: str, text: str) -> None:
         if self._both and self._current != branch:

@@ -14,6 +14,7 @@ import sys
 import tokenize
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -183,7 +184,8 @@ def _run(path: Path) -> ModuleType:
             raise
         raise _file_error(path, error) from error
     finally:
-        sys.path.remove(str(path.parent))
+        with suppress(ValueError):
+            sys.path.remove(str(path.parent))
     return module
 
 

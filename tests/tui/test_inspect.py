@@ -140,7 +140,28 @@ async def test_before_the_points_are_there_keys_say_what_is_missing(paths: Paths
         assert "blocks.0" in bench.screen
 
 
+async def test_a_filter_may_be_written_before_the_points_are_there(paths: Paths) -> None:
+    async with inspect(paths, FakeEngine(load_at_once=False)) as (bench, screen):
+        await bench.press("/", *"4 resid_post")
+        assert not bench.toasts and bench.app.current_mode == "inspect"
+        bench.engine.finish_load()
+        await bench.settle()
+        await bench.settle()
+        assert screen.points.filter_text == "4 resid_post" and "1 of " in bench.screen
+        await bench.press("enter", "space")
+        assert bench.app.bench.hooks == (HookSpec("blocks.4.hook_resid_post", "watch", rows=(0, 1)),)
+
+
 # Watching
+
+
+async def test_a_watch_shows_what_goes_on_whichever_was_put_on_first(paths: Paths) -> None:
+    async with inspect(paths) as (bench, _):
+        await bench.press("space")
+        await put_on(bench, "scale")
+        assert [kind for _, kind, _ in hooks(bench)] == ["scale", "watch"]
+        await put_on(bench, "clamp")
+        assert [kind for _, kind, _ in hooks(bench)] == ["scale", "clamp", "watch"]
 
 
 async def test_space_watches_a_point_and_numbers_come_while_text_streams(paths: Paths) -> None:
@@ -286,10 +307,10 @@ async def test_brackets_move_a_hook_or_a_watch_to_another_block(paths: Paths) ->
         await bench.press("space")
         await put_on(bench, "scale")
         await bench.press("]")
-        assert hooks(bench)[1][0] == "blocks.4.hook_resid_post"
+        assert hooks(bench)[0][0] == "blocks.4.hook_resid_post"
         assert screen.points.current and screen.points.current.name == "blocks.4.hook_resid_post"
         await bench.press("shift+tab", "[", "[", "[", "[")
-        assert hooks(bench)[0][0] == "blocks.0.hook_resid_post"
+        assert hooks(bench)[1][0] == "blocks.0.hook_resid_post"
         assert "no such block" in bench.toasts
 
 

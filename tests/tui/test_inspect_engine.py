@@ -50,7 +50,13 @@ def divide(activation, hook):
 
 
 def leave(activation, hook):
+    print("leaving now")
+    print("for good", file=sys.stderr)
     sys.exit(3)
+
+
+def give_up(activation, hook):
+    raise KeyboardInterrupt
 
 
 HOOKS = [("blocks.1.hook_mlp_out", double)]
@@ -135,7 +141,9 @@ async def test_a_hook_changes_its_row_alone_and_the_run_is_kept_and_repeated(pat
     assert newest is not None and newest.request.hooks == hooks
 
 
-async def test_whatever_a_hook_does_the_workbench_goes_on(paths: Paths, tmp_path: Path) -> None:
+async def test_whatever_a_hook_does_the_workbench_goes_on(
+    paths: Paths, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "own.py"
     file.write_text(OWN)
     async with opened(paths) as (app, screen, pilot):
@@ -150,6 +158,7 @@ async def test_whatever_a_hook_does_the_workbench_goes_on(paths: Paths, tmp_path
             "narrow": "it returned shape",
             "divide": "ZeroDivisionError",
             "leave": "SystemExit",
+            "give_up": "KeyboardInterrupt",
         }.items():
             app.clear_notifications()
             app.change(app.bench.set_hooks((HookSpec(POST, FILE, (("name", name),)),)))
@@ -161,6 +170,8 @@ async def test_whatever_a_hook_does_the_workbench_goes_on(paths: Paths, tmp_path
         app.change(app.bench.set_hooks(()))
         await run(app, pilot)
         assert screen.hooked.plain == plain
+    printed = capfd.readouterr().out  # descriptor 1, which is the log while the screen has the terminal
+    assert "leaving now\n" in printed and "for good\n" in printed
 
 
 async def test_a_saved_change_is_loaded_and_an_error_in_it_changes_nothing(paths: Paths, tmp_path: Path) -> None:

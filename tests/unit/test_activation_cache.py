@@ -92,3 +92,21 @@ def test_the_graph_is_kept_when_asked() -> None:
         _, cache = lm.run_with_cache(PROMPT, 1, keep_graph=True)
     cache["layer_1"].sum().backward()
     assert vector.grad is not None and vector.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("device", ["nonsense", "meta", "cuda:99", "mps"])
+def test_a_device_that_is_not_there_is_refused_before_anything_runs(device: str) -> None:
+    if device == "mps" and torch.backends.mps.is_available():
+        pytest.skip("it is there")
+    lm = model_of("llama")
+    with pytest.raises(UsageError, match=r"kept on|keeps no numbers"):
+        lm.run_with_cache(SHORT, 0, device=device)
+    assert is_clean(lm)
+
+
+def test_a_key_that_no_point_can_have_is_a_missing_one() -> None:
+    _, cache = model_of("llama").run_with_cache(SHORT, 0)
+    for key in (("q", "x"), ("resid_post", 99), "nonsense", 17):
+        assert key not in cache
+        with pytest.raises(KeyError):
+            cache[key]

@@ -110,6 +110,20 @@ def test_edits_stack_and_are_undone_newest_first() -> None:
     torch.testing.assert_close(found, lm.run_with_hooks(PROMPT, both), atol=2e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("strength", [1.0, 8.0])
+def test_in_half_precision_too_an_edit_that_is_not_the_hook_is_refused(dtype: torch.dtype, strength: float) -> None:
+    models = {name: copy.deepcopy(model_of(name).model).to(dtype) for name in ("llama", "gpt2", "gemma2", "olmo2")}
+    for name, model in models.items():
+        lm = LanguageModel(model, model_of(name).tokenizer)
+        if name in ("llama", "gpt2"):
+            assert bias_edit(lm, 1, vector(32), strength).preview
+            continue
+        with pytest.raises(UsageError, match="does more to it than add it"):
+            bias_edit(lm, 1, vector(32), strength)
+        assert is_clean(lm) and not lm.edits
+
+
 def test_what_no_bias_can_do_is_refused_with_the_reason() -> None:
     lm = model_of("llama")
     before = weights(lm)

@@ -7,12 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from steer_tui.cli import main
+from steer_tui.commands.run_hooks import with_hooks
+from steer_tui.engine.catalogue import build_hook
 from steer_tui.engine.hookkinds import KINDS, WHEN
 from steer_tui.engine.hookline import format_hook, parse_hook
 from steer_tui.engine.hookvalues import FILE, HookSpec
+from steer_tui.engine.types import Request
 from steer_tui.errors import UsageError
+from steer_tui.hooks import PatchController, TokenConditionalController, load_hooks
+from tests.unit.hooktools import model_of
 from tests.unit.tiny_model import write_tiny_model
 
 FILE_TEXT = """\
@@ -212,3 +218,34 @@ def test_each_hook_says_what_it_did_or_saw(capsys: pytest.CaptureFixture[str], m
     texts, log, watch, scale = (line for line in capsys.readouterr().err.splitlines() if line.startswith("hook "))
     assert texts.count("neuron ") == 5 and " at '" in texts and "changed" not in texts + log + watch
     assert "3 passes" in log and "mean " in watch and scale.endswith("nothing changed")
+
+
+@pytest.mark.parametrize("factor", [1.23456789, 12345678.0, 1e-9, 1e300, 0.1 + 0.2, 2.0])
+def test_a_number_is_written_with_all_its_digits(factor: float) -> None:
+    spec = HookSpec("layer_1", "scale", (("factor", factor),))
+    assert parse_hook(format_hook(spec)) == spec
+    assert format_hook(HookSpec("layer_1", "scale", (("factor", 2.0),))) == "layer_1=scale,factor=2"
+
+
+@pytest.mark.parametrize("line", ["positions=99999999999999999999", "positions=3000000000"])
+def test_positions_that_no_text_has_are_refused(line: str) -> None:
+    lm = model_of("llama")
+    with pytest.raises(UsageError, match=r"positions: .* is not a list"):
+        build_hook(lm, parse_hook(f"layer_1=scale,factor=2,{line}"), {}, None)
+    for make in (
+        lambda: TokenConditionalController(None, [2**40]),
+        lambda: PatchController(None, torch.zeros(1, 3, 32), [2**40]),
+    ):
+        with pytest.raises(UsageError, match="out of range"):
+            make()
+    for positions in ([-1], []):
+        with pytest.raises(UsageError):
+            PatchController(None, torch.zeros(1, 3, 32), positions)
+
+
+def test_a_file_whose_hook_is_called_like_a_kind_is_told_how_to_put_it(tmp_path: Path) -> None:
+    path = tmp_path / "own.py"
+    path.write_text("def scale(activation, hook):\n    return activation * 2\n")
+    with pytest.raises(UsageError) as raised:
+        with_hooks(Request("x", ""), model_of("llama"), (parse_hook("layer_1=scale"),), load_hooks(path))
+    assert raised.value.hint is not None and raised.value.hint.endswith("--hook POINT=file,name=scale")

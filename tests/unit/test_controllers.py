@@ -303,6 +303,8 @@ WRONG: dict[str, tuple[Callable[[], Any], type[SteerError]]] = {
     "no direction": (lambda: ProjectOutController(RESID, VECTOR * 0), UsageError),
     "crossed bounds": (lambda: ClampController(RESID, 2, 1), UsageError),
     "no bound": (lambda: ClampController(RESID), UsageError),
+    "a bound that is NaN": (lambda: ClampController(RESID, float("nan"), 2), UsageError),
+    "an eps that is NaN": (lambda: NormaliseController(RESID, eps=float("nan")), UsageError),
     "no neuron": (lambda: SelectiveController(RESID), UsageError),
     "a negative head": (lambda: HeadController(Z, [-1]), UsageError),
     "an unknown action": (lambda: HeadController(Z, [1], "drop"), UsageError),  # type: ignore[arg-type]
@@ -315,6 +317,18 @@ WRONG: dict[str, tuple[Callable[[], Any], type[SteerError]]] = {
     "no detector": (lambda: CoordinatedController(RESID, None), UsageError),
     "no cache": (lambda: PatchController(RESID), UsageError),
 }
+
+
+def test_a_condition_may_be_a_number_or_left_out() -> None:
+    lm = model_of("llama")
+    size = lm.run_with_cache(PROMPT, 1)[1][1].abs().mean().item()
+    plain, larger = lm(PROMPT), lm.run_with_hooks(PROMPT, [(1, ScalingController(None, 1.5))])
+    for make, wanted in (
+        (lambda: ConditionalController("layer_1", size * 0.9), larger),
+        (lambda: ConditionalController("layer_1", size * 1.1), plain),
+        (lambda: ConditionalController("layer_1"), larger if size > 1 else plain),
+    ):
+        assert torch.equal(lm.run_with_hooks(PROMPT, [(1, make())]), wanted)
 
 
 @pytest.mark.parametrize("what", WRONG)

@@ -41,6 +41,15 @@ def test_watching_twice_is_watching_no_more() -> None:
     assert edit.toggle_watch(once, POST) == ()
 
 
+def test_what_is_put_on_comes_before_what_watches() -> None:
+    scale, clamp, other = (HookSpec(POST, kind) for kind in ("scale", "clamp", "normalise"))
+    watching = edit.toggle_watch(edit.toggle_watch((), POST), "layer_2")
+    assert edit.add(watching, scale) == (scale, *watching)
+    assert edit.add(edit.add(watching, scale), clamp, other) == (scale, clamp, other, *watching)
+    assert edit.add((*watching, scale), clamp) == (*watching, scale, clamp)
+    assert edit.add((), scale) == (scale,)
+
+
 @given(count=st.integers(1, 6), index=st.integers(0, 5), other=st.integers(0, 5))
 def test_lists_lose_and_invent_nothing(count: int, index: int, other: int) -> None:
     hooks = tuple(HookSpec(f"blocks.{number}.hook_z", "scale") for number in range(count))

@@ -477,6 +477,23 @@ def test_an_error_while_text_streams_leaves_the_model_clean(kind: str) -> None:
     assert is_clean(lm) and lm.generate(PROMPT, 4) == plain
 
 
+def test_hooks_of_a_run_may_come_from_an_iterator() -> None:
+    lm = model_of("llama")
+    pairs = [(0, ScalingController(None, 3.0)), (1, lambda a: a * 0.5)]
+    wanted = lm.generate(PROMPT, 6, hooks=pairs)
+    assert wanted != lm.generate(PROMPT, 6)
+    assert lm.generate(PROMPT, 6, hooks=iter(pairs)) == wanted
+    assert lm.generate(PROMPT, 6, hooks=(pair for pair in pairs)) == wanted
+
+
+def test_numbers_that_overflow_end_the_run_with_one_error() -> None:
+    lm = model_of("llama")
+    for factor in (1e38, 3e38):
+        with pytest.raises(UsageError, match="overflow at token 1"):
+            lm.generate(PROMPT, 6, hooks=[(1, ScalingController(None, factor))])
+    assert is_clean(lm) and lm.generate(PROMPT, 3)
+
+
 def test_what_is_no_hook_and_what_is_no_prompt_is_refused() -> None:
     lm = model_of("gpt2")
     for wrong in ("text", 3, None):

@@ -410,7 +410,17 @@ def test_without_a_model_a_run_says_what_to_do(engine: Engine, listener: Listene
     assert listener.wait(ExtractFinished).message == "no model is loaded"
 
 
-@pytest.mark.parametrize("error", [RuntimeError("\x1b]0;boom\x07"), OutOfMemory("full", hint="less"), SystemExit(3)])
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("\x1b]0;boom\x07"),
+        OutOfMemory("full", hint="less"),
+        SystemExit(3),
+        BaseException("bx"),
+        KeyboardInterrupt(),
+        GeneratorExit(),
+    ],
+)
 def test_a_run_that_raises_leaves_the_engine_usable(
     engine: Engine, loaded: Listener, script: Script, error: BaseException
 ) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 import torch
 
+from steer_tui.engine.catalogue import placed_specs
 from steer_tui.errors import UsageError
 from steer_tui.hooks import Controller, Detector, HookError, load_hooks
 from tests.unit.hooktools import PROMPT, is_clean, model_of
@@ -176,6 +178,8 @@ def test_an_error_inside_an_own_hook_names_the_line_of_the_file(tmp_path: Path) 
         ("raise Odd()", "failed: Odd"),
         ("raise ValueError('\\x1b[2J' + 'x' * 5000)", "ValueError: "),
         ("raise SystemExit(3)", "SystemExit: 3"),
+        ("raise BaseException('bx')", "BaseException: bx"),
+        ("raise GeneratorExit", "GeneratorExit"),
         ("return h(a, hook)", "RecursionError"),
     ],
 )
@@ -187,6 +191,44 @@ def test_whatever_an_own_hook_does_is_one_short_error_and_leaves_nothing(tmp_pat
         lm.run_with_hooks(PROMPT, [(1, load_hooks(path)["h"].make())])
     assert said in raised.value.message and "\x1b" not in raised.value.message and len(raised.value.message) < 600
     assert raised.value.line in (4, 5) and is_clean(lm)
+
+
+def test_ctrl_c_goes_through_and_the_same_from_a_hook_in_another_thread_does_not(tmp_path: Path) -> None:
+    lm = model_of("gpt2")
+    hook = load_hooks(write(tmp_path, "def h(a, hook):\n    raise KeyboardInterrupt\n"))["h"].make()
+    with pytest.raises(KeyboardInterrupt):
+        lm.run_with_hooks(PROMPT, [(1, hook)])
+    found: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            lm.run_with_hooks(PROMPT, [(1, hook)])
+        except BaseException as error:
+            found.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert isinstance(found[0], HookError) and found[0].line == 2 and is_clean(lm)
+
+
+def test_a_file_may_import_its_neighbours_and_raise_what_it_likes(tmp_path: Path) -> None:
+    before = list(sys.path)
+    (tmp_path / "neighbour_of_hooks.py").write_text("FACTOR = 3\n")
+    body = "from neighbour_of_hooks import FACTOR\ndef h(a, hook):\n    return a * FACTOR\n"
+    assert list(load_hooks(write(tmp_path, body))) == ["h"]
+    for text in ("raise BaseException('bx')", "raise GeneratorExit"):
+        with pytest.raises(UsageError, match="line 1: "):
+            load_hooks(write(tmp_path, text))
+    assert sys.path == before
+    sys.modules.pop("neighbour_of_hooks", None)
+
+
+def test_a_filter_of_the_list_that_fails_is_named(tmp_path: Path) -> None:
+    lm = model_of("gpt2")
+    file = load_hooks(write(tmp_path, "def h(a, hook):\n    return a\nHOOKS = [(lambda name: 1 / 0, h)]\n"))
+    with pytest.raises(UsageError, match=r"hook h \(line 1 of my_hooks.py\): the filter lambda failed: ZeroDivision"):
+        placed_specs(lm, file)
 
 
 def test_ids_that_the_model_does_not_know_are_refused(tmp_path: Path) -> None:
