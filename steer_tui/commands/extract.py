@@ -16,7 +16,7 @@ from steer_tui.engine.advice import advice
 from steer_tui.engine.extractchoices import check_method, parse_read
 from steer_tui.engine.recipe import Term, parse_layers
 from steer_tui.engine.vectormeta import VectorMeta
-from steer_tui.errors import LibraryError, UsageError
+from steer_tui.errors import LibraryError, RecipeError, UsageError
 from steer_tui.library.concepts import Concept
 from steer_tui.library.entries import read_entry
 from steer_tui.library.keeper import Kept
@@ -102,7 +102,10 @@ def _show_tokens(lm: LanguageModel, concept: Concept, args: argparse.Namespace) 
 def _concept(given: Concept | None, name: str, paths: Paths, store: VectorStore, info: ModelInfo) -> Concept:
     """Return what to make the vector from; a damaged file of that name is not written over."""
     if given is None:
-        return Shelf(paths, store, info).chosen([name])[0]
+        try:
+            return Shelf(paths, store, info).chosen([name])[0]
+        except RecipeError as error:
+            raise UsageError(f"there is no concept {name!r}", hint=f"to make it, give one of {_SOURCES}") from error
     problem = store.load_for(info).problems.get(name)
     if problem is not None:
         raise LibraryError(

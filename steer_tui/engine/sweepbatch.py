@@ -77,8 +77,9 @@ class Batch:
                     with decoder.quiet():
                         self._hand_over(self._unread, on_finished)
                 on_step(len(drawn))
+        self._unread = [row for row in self._unread if row in self._ended]
         with self._lm.layers.paused():
-            self._hand_over([row for row in self._unread if row in self._ended], on_finished)
+            self._hand_over(self._unread, on_finished)
 
     def _take(self, drawn: Sequence[Drawn], logits: Tensor | None) -> None:
         for token in drawn:

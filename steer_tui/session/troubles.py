@@ -8,7 +8,8 @@ from __future__ import annotations
 import gc
 import logging
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from steer_tui.engine.modelfiles import size_of, weight_files
@@ -22,6 +23,26 @@ log.addHandler(logging.NullHandler())  # without one, logging writes to stderr, 
 
 LOG_HINT = "the log has the details; `steer-tui locate log` says where it is"
 MAX_MESSAGE = 300
+
+
+@contextmanager
+def logged() -> Iterator[None]:
+    """Write to descriptor 2, the log while the screen has the terminal, what `explain` cannot say in a line."""
+    with open(2, "w", encoding="utf-8", errors="replace", closefd=False) as stream:
+        handler = logging.StreamHandler(stream)
+        handler.setFormatter(_Clean("%(asctime)s %(levelname)s %(message)s"))
+        log.addHandler(handler)
+        try:
+            yield
+        finally:
+            log.removeHandler(handler)
+
+
+class _Clean(logging.Formatter):
+    """What was raised may quote anything: no control character goes to a file that people look at in a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return clean(super().format(record))
 
 
 def explain(error: BaseException, doing: str) -> tuple[str, str | None]:

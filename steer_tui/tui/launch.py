@@ -21,11 +21,12 @@ BUDGET = 0.9
 def run_app(options: Options) -> int:
     """Open the workbench and return the exit status; what was done is saved."""
     from steer_tui.session.runner import Engine, leave
+    from steer_tui.session.troubles import logged
 
     paths = find_paths(options.data_dir)
     config = load_config(paths)
     survive_odd_bytes()
-    with claimed(paths.log):
+    with claimed(paths.log), logged():
         app = SteerApp(Engine(paths), paths, config, options)
         departure = Departure(app.leave_from_signal, app.saver.now)
         departure.install()

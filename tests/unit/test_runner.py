@@ -45,6 +45,7 @@ from steer_tui.session.messages import (
 from steer_tui.session.outbox import Outbox
 from steer_tui.session.runner import Engine
 from steer_tui.session.speed import LEAST, WINDOW_SECONDS, Speed
+from steer_tui.session.troubles import logged
 from tests.fakes import Listener, Script, fake_engine
 from tests.stopwatch import Stopwatch
 
@@ -221,6 +222,20 @@ def test_an_error_nobody_foresaw_is_one_clean_line_and_its_traceback_goes_to_the
     assert failed.hint is not None
     assert "log" in failed.hint
     assert caplog.records[0].exc_info is not None
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_traceback_is_written_to_descriptor_2_while_the_workbench_is_open(
+    engine: Engine, loaded: Listener, script: Script, capfd: pytest.CaptureFixture[str]
+) -> None:
+    script.load_errors["other"] = ZeroDivisionError("\x1b[2Jboom")
+    with logged():
+        engine.send(LoadModel("other"))
+        loaded.wait(LoadFailed)
+    written = capfd.readouterr().err
+    assert "Traceback" in written and "ZeroDivisionError: [2Jboom" in written and "\x1b" not in written
+    engine.send(LoadModel("other"))
+    loaded.wait(LoadFailed)
     assert capfd.readouterr() == ("", "")
 
 

@@ -25,6 +25,7 @@ from steer_tui.engine.resolve import first_best
 from steer_tui.engine.scope import parse_scope
 from steer_tui.engine.sweep import sweep
 from steer_tui.engine.sweepauto import next_sizes
+from steer_tui.engine.sweepcells import Job
 from steer_tui.engine.sweepfigures import goes_in_circles
 from steer_tui.engine.sweepgrid import SweepResult
 from steer_tui.engine.sweeprequest import SweepRequest, mixer
@@ -353,6 +354,31 @@ def test_a_stopped_sweep_keeps_its_finished_cells_and_goes_on_to_the_same_grid(m
     )  # fmt: skip
     assert rest.complete and not set(later) & set(first) and len(later) + len(first) == len(keys(whole))
     same(rest, whole)
+
+
+@pytest.mark.parametrize("measures", [True, False])
+@pytest.mark.parametrize("ends", [(2, 30, 2, 30), (30, 2, 2), (2, 2, 30), (30, 30), (2, 2)])
+def test_a_batch_that_is_stopped_gives_away_the_rows_that_have_ended(ends: tuple[int, ...], measures: bool) -> None:
+    lm, vectors = shared_lm(), new_vectors(shared_lm(), "happy")
+    ids = tuple(lm.encode("The meeting went"))
+    jobs = [
+        Job(str(row), 0, 0, ids, ids, (), Sampling(temperature=1.0, seed=row, max_tokens=most), ("happy",))
+        for row, most in enumerate(ends)
+    ]
+    controls, steps, found = Controls(), [0], []
+
+    def count(drawn: int) -> None:
+        steps[0] += 1
+        if steps[0] == 4:
+            controls.stop()
+
+    batch = sweepbatch.Batch(lm, jobs, vectors, measures)
+    batch.run(controls, count, found.extend)
+    assert {int(one.job.key) for one in found} >= {row for row, most in enumerate(ends) if most == 2}
+    for one in found:
+        assert len(one.text.ids) <= 4 and (one.reading is not None) == measures
+        assert one.reading is None or len(one.reading.kl) == len(one.text.ids)
+    assert not left_behind(lm)
 
 
 def test_stopping_while_examples_are_read_keeps_the_grid(monkeypatch: pytest.MonkeyPatch) -> None:

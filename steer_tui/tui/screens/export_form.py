@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -57,7 +58,11 @@ class ExportForm(FormDialog[ExportVector]):
         except UsageError as error:
             return [(error.message, "warning"), (error.hint or "", "muted")]
         self.button.is_ready = True
-        return [(found.title, "good"), (f"leaves behind: {found.loses}" if found.loses else "loses nothing", "muted")]
+        parts: list[Part] = [(found.title, "good")]
+        parts.append((f"leaves behind: {found.loses}" if found.loses else "loses nothing", "muted"))
+        if os.path.exists(self._path):
+            parts.append(("a file of that name is there: it is written over", "warning"))
+        return parts
 
     def submit(self) -> None:
         """Answer."""
