@@ -101,3 +101,12 @@ async def test_the_prompt_grows_with_its_lines(paths: Paths) -> None:
         before = bench.app.steer.prompt.size.height
         await bench.press("i", "ctrl+j", "a", "ctrl+j", "b")
         assert bench.app.steer.prompt.size.height == before + 2
+
+
+async def test_the_cursor_of_a_list_stays_in_sight_where_it_gets_smaller(paths: Paths) -> None:
+    async with workbench(paths, size=(80, 48)) as bench:
+        concepts = bench.app.steer.concepts
+        await bench.press("1", "G")
+        for size in ((80, 24), (60, 16), (80, 24), (120, 36)):
+            await bench.resize(*size)
+            assert concepts.top <= concepts.cursor < concepts.top + concepts.body_height, size

@@ -52,3 +52,7 @@ class RowList(Pane):
         self.top = min(self.top, self.last_top)
         self.show_line(self.cursor)
         self.refresh()
+
+    def on_resize(self) -> None:
+        """Keep the cursor in sight where a neighbour has grown; Textual calls the base class's own too."""
+        self.show_cursor()

@@ -111,10 +111,6 @@ class WatchList(RowList):
         if spec in self.specs:
             self.go(self.specs.index(spec))
 
-    def on_resize(self) -> None:
-        """Keep the cursor in sight."""
-        self.show_cursor()
-
     # Lines
 
     def row_total(self) -> int:
