@@ -105,7 +105,9 @@ def _concept(given: Concept | None, name: str, paths: Paths, store: VectorStore,
         try:
             return Shelf(paths, store, info).chosen([name])[0]
         except RecipeError as error:
-            raise UsageError(f"there is no concept {name!r}", hint=f"to make it, give one of {_SOURCES}") from error
+            raise UsageError(
+                f"there is no concept {name!r} to make it from", hint=f"to make it, give one of {_SOURCES}"
+            ) from error
     problem = store.load_for(info).problems.get(name)
     if problem is not None:
         raise LibraryError(

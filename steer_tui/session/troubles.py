@@ -6,43 +6,19 @@ Errors that nobody foresaw go to the log with their traceback; nothing is writte
 from __future__ import annotations
 
 import gc
-import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from steer_tui.engine.modelfiles import size_of, weight_files
 from steer_tui.engine.models import DEMO, ModelChoice, next_smaller
 from steer_tui.engine.out_of_memory import is_out_of_memory
 from steer_tui.errors import SteerError
+from steer_tui.session.log import log
 from steer_tui.text import clean, one_line
-
-log = logging.getLogger("steer_tui.session")
-log.addHandler(logging.NullHandler())  # without one, logging writes to stderr, which is the screen
 
 LOG_HINT = "the log has the details; `steer-tui locate log` says where it is"
 MAX_MESSAGE = 300
-
-
-@contextmanager
-def logged() -> Iterator[None]:
-    """Write to descriptor 2, the log while the screen has the terminal, what `explain` cannot say in a line."""
-    with open(2, "w", encoding="utf-8", errors="replace", closefd=False) as stream:
-        handler = logging.StreamHandler(stream)
-        handler.setFormatter(_Clean("%(asctime)s %(levelname)s %(message)s"))
-        log.addHandler(handler)
-        try:
-            yield
-        finally:
-            log.removeHandler(handler)
-
-
-class _Clean(logging.Formatter):
-    """What was raised may quote anything: no control character goes to a file that people look at in a terminal."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return clean(super().format(record))
 
 
 def explain(error: BaseException, doing: str) -> tuple[str, str | None]:

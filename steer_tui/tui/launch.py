@@ -20,8 +20,8 @@ BUDGET = 0.9
 
 def run_app(options: Options) -> int:
     """Open the workbench and return the exit status; what was done is saved."""
+    from steer_tui.session.log import logged
     from steer_tui.session.runner import Engine, leave
-    from steer_tui.session.troubles import logged
 
     paths = find_paths(options.data_dir)
     config = load_config(paths)

@@ -22,6 +22,7 @@ from steer_tui.errors import LibraryError, ModelError, OutOfMemory
 from steer_tui.paths import Paths
 from steer_tui.session import runner, worker
 from steer_tui.session.journal import Journal
+from steer_tui.session.log import logged
 from steer_tui.session.messages import (
     Command,
     EngineReady,
@@ -45,7 +46,6 @@ from steer_tui.session.messages import (
 from steer_tui.session.outbox import Outbox
 from steer_tui.session.runner import Engine
 from steer_tui.session.speed import LEAST, WINDOW_SECONDS, Speed
-from steer_tui.session.troubles import logged
 from tests.fakes import Listener, Script, fake_engine
 from tests.stopwatch import Stopwatch
 
