@@ -307,3 +307,16 @@ def test_statistics_of_two_points_in_one_detector_are_refused_before_and_after_t
                 [(["blocks.0.hook_resid_pre", "blocks.0.mlp.hook_post"], detector)],
             )
     assert is_clean(lm)
+
+
+def test_running_statistics_of_scores_leave_out_what_no_query_sees() -> None:
+    lm = model_of("llama")
+    point = "blocks.0.attn.hook_attn_scores"
+    detector = RunningStatsDetector()
+    watch(lm, detector, point, SHORT)
+    scores = lm.run_with_cache(SHORT, point)[1][point][0]
+    count = scores.shape[-1]
+    seen = scores[:, torch.ones(count, count).tril().bool()]  # (heads, pairs of query and key)
+    assert detector.count == seen.shape[1] == count * (count + 1) // 2
+    torch.testing.assert_close(detector.mean, seen.mean(dim=1), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(detector.min, seen.amin(dim=1))
