@@ -123,22 +123,6 @@ def predicted_bytes(points: Sequence[HookPoint], rows: int, tokens: int, element
     return total
 
 
-def usable_device(device: str | torch.device) -> torch.device:
-    """Return a device that can keep numbers.
-
-    Raises:
-        UsageError: It is not there.
-    """
-    try:
-        found = torch.device(device)
-        torch.empty(0, device=found)
-    except (RuntimeError, AssertionError, TypeError) as error:
-        raise UsageError(f"activations cannot be kept on {device!r}", hint="such as device='cpu'") from error
-    if found.type == "meta":
-        raise UsageError("device 'meta' keeps no numbers", hint="such as device='cpu'")
-    return found
-
-
 def check_room(wanted: int, device: torch.device, limit: int | None) -> None:
     """Refuse a cache that will not fit.
 

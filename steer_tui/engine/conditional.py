@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from steer_tui.engine.controllers import Edit, ReadyController, called, finite, let, row_by_row
-from steer_tui.engine.hookkinds import MOST_INDEX
 from steer_tui.engine.hooks import function_name
 from steer_tui.engine.moment import Moment
+from steer_tui.engine.selective import places
 from steer_tui.errors import UsageError
 
 _FEW = 32
@@ -154,14 +154,11 @@ class TokenConditionalController(ReadyController):
             options: As for every ready-made controller: hook_type, hook_id, rows.
         """
         super().__init__(layer_signature, **options)
-        self.token_indices, self.token_ids = set(token_indices), set(token_ids)
+        self.token_indices = set(places("position", token_indices)) if token_indices else set()
+        self.token_ids = set(places("token id", token_ids)) if token_ids else set()
         self.modification_fn = called(modification_fn)
         if not self.token_indices and not self.token_ids:
             raise UsageError("no token is named", hint="give token_indices or token_ids")
-        if any(index < 0 for index in self.token_indices):
-            raise UsageError("positions count from the start of the text, from 0")
-        if max(self.token_indices | self.token_ids) > MOST_INDEX:
-            raise UsageError(f"{max(self.token_indices | self.token_ids)} is out of range")
 
     @property
     def user_code(self) -> Callable[..., Any]:

@@ -166,17 +166,12 @@ class Hooked:
             OutOfMemory: The activations would not fit; nothing has run.
             UsageError: A point does not exist or cannot be had, or the device is not there.
         """
-        from steer_tui.engine.activation_cache import (
-            ActivationCache,
-            CacheWriter,
-            check_room,
-            predicted_bytes,
-            usable_device,
-        )
+        from steer_tui.engine.activation_cache import ActivationCache, CacheWriter, check_room, predicted_bytes
+        from steer_tui.engine.placement import choose_device
 
         ids, mask = batch_of(self, prompt, raw)
         points = self.layers.matching(names_filter if names_filter is not None else lambda name: True)
-        where = self.device if device is None else usable_device(device)
+        where = self.device if device is None else choose_device(str(device))
         needed = predicted_bytes(points, ids.shape[0], ids.shape[1], self.dtype.itemsize)
         check_room(needed, where, limit_bytes)
         cache = ActivationCache(len(self.layers), self.layers.find, mask)

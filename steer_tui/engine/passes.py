@@ -60,6 +60,8 @@ class Passes:
             yield
         finally:
             self.current, self._outer, self._rows = before
+            if not self._handles:  # an error took every hook off: the end of an outer pass will not be told
+                self.current, self._outer = None, []
 
     def settle(self) -> None:
         """Let what waits act at once, and nothing wait any more in the passes that are running."""

@@ -40,7 +40,7 @@ def choose_placement(device: str = "auto", dtype: str = "auto", device_map: str 
         UsageError: A word is not one of these, or names a device that is not there.
         ModelError: A device map is wanted and accelerate is not installed.
     """
-    chosen = _choose_device(device)
+    chosen = choose_device(device)
     if dtype != "auto" and dtype not in DTYPES:
         raise UsageError(f"there is no dtype {dtype!r}", hint=f"use auto, {', '.join(DTYPES)}")
     if device_map not in (None, "auto"):
@@ -58,7 +58,12 @@ def has_accelerate() -> bool:
     return util.find_spec("accelerate") is not None
 
 
-def _choose_device(device: str) -> torch.device:
+def choose_device(device: str) -> torch.device:
+    """Return the device that a name means.
+
+    Raises:
+        UsageError: It is not here.
+    """
     if device == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda", torch.cuda.current_device())

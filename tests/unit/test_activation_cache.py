@@ -99,7 +99,7 @@ def test_a_device_that_is_not_there_is_refused_before_anything_runs(device: str)
     if device == "mps" and torch.backends.mps.is_available():
         pytest.skip("it is there")
     lm = model_of("llama")
-    with pytest.raises(UsageError, match=r"kept on|keeps no numbers"):
+    with pytest.raises(UsageError, match="there is no"):
         lm.run_with_cache(SHORT, 0, device=device)
     assert is_clean(lm)
 

@@ -138,6 +138,25 @@ def test_a_detector_that_fails_at_the_end_of_a_pass_names_its_point() -> None:
     assert lm(SHORT).shape[1] == len(lm.encode(SHORT, raw=True))
 
 
+def test_an_error_in_a_pass_inside_another_leaves_none_running() -> None:
+    lm = model_of("llama")
+    ids = torch.tensor([lm.encode(SHORT, raw=True)])
+
+    todo = [PROMPT]
+
+    def inside(activation: Tensor, hook: Any) -> None:
+        while todo:
+            with pytest.raises(HookError):
+                lm.run_with_hooks(todo.pop(), [(1, lambda a: a * float("nan"))])
+
+    with lm.layers.paused():
+        plain = lm(SHORT)
+    lm.layers.register_hook(0, inside)
+    with torch.no_grad():
+        assert torch.equal(lm.model(input_ids=ids, use_cache=False).logits, plain)
+    assert lm.layers._passes.current is None and is_clean(lm)
+
+
 def test_detectors_copy_nothing_while_they_are_paused() -> None:
     lm = model_of("llama")
     detector = TokenTraceDetector()
